@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * ioctl interface of /dev/multikernel: starting Linux kernels beside this one.
+ *
+ * Every structure begins with a struct mk_header. Its size says how much of
+ * the structure the caller knows: the kernel takes missing tail fields as
+ * zero, and refuses (-E2BIG) tail fields that it does not know and that are
+ * not zero. Unknown flags and reserved fields that are not zero are -EINVAL.
+ * On failure a text that says what was wrong, with which value, is put where
+ * header.message points. Documentation/multikernel/uapi.rst has every errno.
+ */
+#ifndef _UAPI_LINUX_MULTIKERNEL_H
+#define _UAPI_LINUX_MULTIKERNEL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MK_ABI_VERSION		1
+
+#define MK_NAME_SIZE		32	/* with the terminating NUL */
+#define MK_TEXT_SIZE		128	/* with the terminating NUL */
+#define MK_MAX_CPUS		254	/* CPUs of one instance */
+#define MK_MEMORY_ALIGN		(2ULL << 20)
+#define MK_MEMORY_MIN		(64ULL << 20)
+#define MK_NODE_ANY		(-1)
+
+#define MK_IOC			0xBC
+
+/**
+ * struct mk_header - what every structure begins with
+ * @size: size of the whole structure, as the caller knows it, in bytes
+ * @flags: MK_..., for each call its own; unknown ones are refused
+ * @message: address of a buffer for the text of an error, or 0
+ * @message_size: size of that buffer in bytes; the text is cut to fit, and
+ *	always ends with a NUL
+ * @reserved: 0
+ */
+struct mk_header {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 message;
+	__u32 message_size;
+	__u32 reserved;
+};
+
+/* ---- on /dev/multikernel ------------------------------------------------ */
+
+#define MK_QUERY		_IO(MK_IOC, 0x00)
+#define MK_CREATE		_IO(MK_IOC, 0x01)
+#define MK_OPEN			_IO(MK_IOC, 0x02)
+#define MK_LIST			_IO(MK_IOC, 0x03)
+
+/* mk_query.features */
+#define MK_FEATURE_MMAP		(1ULL << 0)	/* memory can be mapped, read-only */
+#define MK_FEATURE_STOP_REASON	(1ULL << 1)	/* a stop without an agent is seen */
+
+/* mk_query.blockers: why this host cannot start an instance */
+#define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown, as for kexec */
+#define MK_BLOCKED_ENCRYPTION	(1ULL << 1)	/* SME, SEV or TDX is active */
+#define MK_BLOCKED_APIC		(1ULL << 2)	/* INIT and SIPI cannot be sent */
+#define MK_BLOCKED_REAL_MODE	(1ULL << 3)	/* the kernel's own blob not found */
+#define MK_BLOCKED_NO_SLOT	(1ULL << 4)	/* no memory below 1 MiB left */
+#define MK_BLOCKED_APIC_ID	(1ULL << 5)	/* no APIC ID is unused */
+#define MK_BLOCKED_TSC		(1ULL << 6)	/* the TSC's frequency is unknown */
+
+/* mk_query.apic_mode */
+#define MK_APIC_XAPIC		1
+#define MK_APIC_X2APIC		2
+
+/**
+ * struct mk_query - MK_QUERY: what the module and this host can do
+ * @header: no flags
+ * @abi_version: out: MK_ABI_VERSION of the module
+ * @nr_slots: out: how many slots below 1 MiB there are, one an instance
+ * @nr_slots_free: out: and how many of them are free
+ * @nr_instances: out: instances that exist
+ * @features: out: MK_FEATURE_...
+ * @blockers: out: MK_BLOCKED_...; 0: this host can start instances
+ * @tsc_khz: out: frequency of the time stamp counter, in kHz
+ * @apic_mode: out: MK_APIC_...
+ * @boot_cpu: out: the CPU that can never be lent
+ * @spare_apic_id: out: an APIC ID that no CPU of this machine has
+ */
+struct mk_query {
+	struct mk_header header;
+	__u32 abi_version;
+	__u32 nr_slots;
+	__u32 nr_slots_free;
+	__u32 nr_instances;
+	__aligned_u64 features;
+	__aligned_u64 blockers;
+	__u32 tsc_khz;
+	__u32 apic_mode;
+	__u32 boot_cpu;
+	__u32 spare_apic_id;
+};
+
+/* MK_CREATE: the instance goes when the last copy of this descriptor does */
+#define MK_CREATE_AUTO_DESTROY	(1U << 0)
+
+/**
+ * struct mk_name - MK_CREATE, MK_OPEN: return a descriptor of an instance
+ * @header: MK_CREATE: MK_CREATE_AUTO_DESTROY; MK_OPEN: no flags
+ * @name: 1 to 31 printable ASCII characters without '/' or space, then NULs
+ */
+struct mk_name {
+	struct mk_header header;
+	char name[MK_NAME_SIZE];
+};
+
+/**
+ * struct mk_list_entry - one instance, as MK_LIST tells it
+ * @name: its name
+ * @state: MK_STATE_...
+ * @reason: MK_REASON_...
+ * @nr_cpus: CPUs that it has or will have
+ * @reserved: 0
+ * @memory: bytes of memory that it has
+ */
+struct mk_list_entry {
+	char name[MK_NAME_SIZE];
+	__u32 state;
+	__u32 reason;
+	__u32 nr_cpus;
+	__u32 reserved;
+	__aligned_u64 memory;
+};
+
+/**
+ * struct mk_list - MK_LIST: the instances, in the order of their creation
+ * @header: no flags
+ * @entries: address of an array of struct mk_list_entry
+ * @nr_entries: in: room in the array; out: instances there are, which may be
+ *	more than were written
+ * @entry_size: in: sizeof(struct mk_list_entry) as the caller knows it
+ */
+struct mk_list {
+	struct mk_header header;
+	__aligned_u64 entries;
+	__u32 nr_entries;
+	__u32 entry_size;
+};
+
+/* ---- on the descriptor of an instance ----------------------------------- */
+
+#define MK_SET_CPUS		_IO(MK_IOC, 0x20)
+#define MK_SET_MEMORY		_IO(MK_IOC, 0x21)
+#define MK_LOAD			_IO(MK_IOC, 0x22)
+#define MK_START		_IO(MK_IOC, 0x23)
+#define MK_KILL			_IO(MK_IOC, 0x24)
+#define MK_INFO			_IO(MK_IOC, 0x25)
+#define MK_DESTROY		_IO(MK_IOC, 0x26)
+
+/* mk_info.state */
+#define MK_STATE_CREATED	0
+#define MK_STATE_LOADED		1
+#define MK_STATE_RUNNING	2
+#define MK_STATE_STOPPED	3
+#define MK_STATE_CRASHED	4
+
+/* mk_info.reason: why it is stopped or crashed */
+#define MK_REASON_NONE		0
+#define MK_REASON_KILLED	1	/* MK_KILL */
+#define MK_REASON_RESTART	2	/* the instance restarted itself */
+#define MK_REASON_HALT		3	/* the instance halted or powered off */
+#define MK_REASON_PANIC		4	/* the instance panicked */
+#define MK_REASON_HOST_DOWN	5	/* the host goes down */
+#define MK_REASON_START_FAILED	6	/* its boot CPU did not start */
+
+/* MK_SET_CPUS: a core may be split between two kernels */
+#define MK_CPUS_SPLIT_CORES	(1U << 0)
+
+/**
+ * struct mk_cpus - MK_SET_CPUS: reserve CPUs, in place of those it had
+ * @header: MK_CPUS_SPLIT_CORES
+ * @cpus: address of an array of __u32, the host's CPU numbers; the instance
+ *	boots on the first
+ * @nr_cpus: length of the array, 1 to MK_MAX_CPUS
+ * @reserved: 0
+ *
+ * The CPUs stay with the host until MK_START, and come back to it when the
+ * instance stops, however it does. The reservation keeps other instances off.
+ */
+struct mk_cpus {
+	struct mk_header header;
+	__aligned_u64 cpus;
+	__u32 nr_cpus;
+	__u32 reserved;
+};
+
+/**
+ * struct mk_memory - MK_SET_MEMORY: take memory, in place of what it had
+ * @header: no flags
+ * @bytes: a multiple of MK_MEMORY_ALIGN, at least MK_MEMORY_MIN
+ * @largest: out, with -ENOMEM: the largest number of bytes that could be had
+ * @node: NUMA node; MK_NODE_ANY: that of its CPUs first, then any
+ * @reserved: 0
+ *
+ * What was loaded is lost: the instance is MK_STATE_CREATED afterwards.
+ */
+struct mk_memory {
+	struct mk_header header;
+	__aligned_u64 bytes;
+	__aligned_u64 largest;
+	__s32 node;
+	__u32 reserved;
+};
+
+/**
+ * struct mk_load - MK_LOAD: put a kernel and an initrd into the memory
+ * @header: no flags
+ * @cmdline: address of the command line
+ * @cmdline_size: its length in bytes, without a NUL
+ * @kernel_fd: a bzImage, boot protocol 2.12 or later, 64-bit, relocatable
+ * @initrd_fd: an initrd; -1: none
+ * @reserved: 0
+ */
+struct mk_load {
+	struct mk_header header;
+	__aligned_u64 cmdline;
+	__u32 cmdline_size;
+	__s32 kernel_fd;
+	__s32 initrd_fd;
+	__u32 reserved;
+};
+
+/**
+ * struct mk_command - MK_START, MK_KILL, MK_DESTROY
+ * @header: MK_DESTROY: MK_DESTROY_FORCE; others: no flags
+ */
+struct mk_command {
+	struct mk_header header;
+};
+
+/* MK_DESTROY: kill it first, if it runs */
+#define MK_DESTROY_FORCE	(1U << 0)
+
+/**
+ * struct mk_range - physical memory
+ * @start: physical address of its first byte
+ * @bytes: its size
+ */
+struct mk_range {
+	__aligned_u64 start;
+	__aligned_u64 bytes;
+};
+
+/**
+ * struct mk_info - MK_INFO: all about an instance
+ * @header: no flags
+ * @name: its name
+ * @state: MK_STATE_...
+ * @reason: MK_REASON_...
+ * @text: why it stopped, for a person: an instance's panic message, say
+ * @generation: counts changes of @state; poll() reports a change until
+ *	MK_INFO on the same descriptor has told it
+ * @memory: bytes of memory that it has
+ * @slot: physical address of its slot below 1 MiB
+ * @slot_bytes: size of that slot
+ * @node: NUMA node that was asked for, or MK_NODE_ANY
+ * @runs: how often it was started
+ * @started: CLOCK_BOOTTIME of the last start, in nanoseconds; 0: never
+ * @ended: CLOCK_BOOTTIME of the last end, in nanoseconds; 0: never
+ * @take_ns: what taking its CPUs took at the last start, in nanoseconds
+ * @give_ns: what giving them back took at the last end, in nanoseconds
+ * @load_ns: what the last MK_LOAD took, in nanoseconds
+ * @cpus: in: address of an array of __u32 for its CPU numbers, or 0
+ * @ranges: in: address of an array of struct mk_range, or 0; mmap() sees
+ *	these ranges one after the other, in this order, from offset 0
+ * @nr_cpus: in: room in @cpus; out: CPUs that it has or will have
+ * @nr_ranges: in: room in @ranges; out: ranges that it has
+ */
+struct mk_info {
+	struct mk_header header;
+	char name[MK_NAME_SIZE];
+	__u32 state;
+	__u32 reason;
+	char text[MK_TEXT_SIZE];
+	__aligned_u64 generation;
+	__aligned_u64 memory;
+	__aligned_u64 slot;
+	__u32 slot_bytes;
+	__s32 node;
+	__aligned_u64 runs;
+	__aligned_u64 started;
+	__aligned_u64 ended;
+	__aligned_u64 take_ns;
+	__aligned_u64 give_ns;
+	__aligned_u64 load_ns;
+	__aligned_u64 cpus;
+	__aligned_u64 ranges;
+	__u32 nr_cpus;
+	__u32 nr_ranges;
+};
+
+#endif /* _UAPI_LINUX_MULTIKERNEL_H */

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by every script here: where things are, how steps are told, and the
+# way into the environment.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$TOP/build
+LOGS=$BUILD/log
+CACHE=${MK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/multikernel}
+JOBS=${JOBS:-$(nproc)}
+
+# What every script uses by default. `make KVER=...` overrides it.
+# The pinned kernel: Debian's package version of Linux and its flavour.
+PIN_RELEASE=7.3.4+deb13
+PIN_SERIES=7.3
+PIN_FLAVOUR=cloud
+
+say() { printf '%s\n' "$*" >&2; }
+
+# The last words of a script: what was wrong, then what to do about it.
+die() {
+	printf 'error: %s\n' "$1" >&2
+	shift
+	printf '       %s\n' "$@" >&2
+	exit 1
+}
+
+# step LOG "what it does" COMMAND...
+# Runs COMMAND with its output in build/log/LOG.log. On a terminal the time
+# passes by; in a pipe there are a line at the start and one at the end. On
+# failure the end of the log is printed and the script ends.
+step() {
+	local log=$LOGS/$1.log what=$2 start=$SECONDS status=0 child
+	shift 2
+	mkdir -p "$LOGS"
+	if [ -t 2 ]; then
+		"$@" >"$log" 2>&1 </dev/null &
+		child=$!
+		while kill -0 "$child" 2>/dev/null; do
+			printf '\r  %-8s %s (%d s) ' "..." "$what" $((SECONDS - start)) >&2
+			sleep 1
+		done
+		wait "$child" || status=$?
+		printf '\r\033[K' >&2
+	else
+		printf '  %-8s %s\n' "..." "$what" >&2
+		"$@" >"$log" 2>&1 </dev/null || status=$?
+	fi
+	if [ "$status" -ne 0 ]; then
+		say "--- the end of $log:"
+		tail -n 40 "$log" >&2
+		die "could not $what (status $status)" "The whole log is $log."
+	fi
+	printf '  %-8s %s (%d s)\n' "done" "$what" $((SECONDS - start)) >&2
+}
+
+# key FILE-OR-WORD...: a short name for a cache entry, from all that it
+# depends on.
+key() {
+	local word
+	for word in "$@"; do
+		if [ -f "$word" ]; then cat "$word"; else printf '%s\n' "$word"; fi
+	done | sha256sum | cut -c1-12
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] ||
+		die "this needs root: it makes and enters a Debian root file system" \
+			"Run it again as: sudo make $*"
+}
+
+# locked NAME COMMAND...: one such command at a time, over all clones.
+locked() {
+	local name=$1
+	shift
+	mkdir -p "$CACHE"
+	(
+		flock 9
+		"$@"
+	) 9>"$CACHE/.lock-$name"
+}
+
+ENV_PACKAGES=$TOP/scripts/env-packages
+ENV_ROOT=$CACHE/env-$(key "$ENV_PACKAGES" "$TOP/scripts/env")
+
+# in_env COMMAND...: run COMMAND in the environment, in the current directory.
+# $MK_BIND (words) names more directories that it can see under their names.
+in_env() { "$TOP/scripts/env" run "$@"; }
