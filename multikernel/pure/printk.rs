@@ -98,7 +98,6 @@ pub enum Next {
 ///
 /// It keeps where the log is, not how far it was read: that is the caller's
 /// sequence number.
-#[derive(Debug)]
 pub struct Reader<'a, M: ?Sized> {
     mem: &'a M,
     tables: PageTables,
