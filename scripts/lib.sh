@@ -4,6 +4,9 @@
 # Sourced by every script here: where things are, how steps are told, and the
 # way into the environment.
 
+# A failure inside $(...) counts too.
+shopt -s inherit_errexit
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$TOP/build
 LOGS=$BUILD/log
@@ -31,21 +34,27 @@ die() {
 # passes by; in a pipe there are a line at the start and one at the end. On
 # failure the end of the log is printed and the script ends.
 step() {
-	local log=$LOGS/$1.log what=$2 start=$SECONDS status=0 child
+	local log=$LOGS/$1.log what=$2 start=$SECONDS status=0 clock=
 	shift 2
 	mkdir -p "$LOGS"
 	if [ -t 2 ]; then
-		"$@" >"$log" 2>&1 </dev/null &
-		child=$!
-		while kill -0 "$child" 2>/dev/null; do
-			printf '\r  %-8s %s (%d s) ' "..." "$what" $((SECONDS - start)) >&2
-			sleep 1
-		done
-		wait "$child" || status=$?
-		printf '\r\033[K' >&2
+		clock "$what" &
+		clock=$!
 	else
 		printf '  %-8s %s\n' "..." "$what" >&2
-		"$@" >"$log" 2>&1 </dev/null || status=$?
+	fi
+	# No "||" here: it would switch off "set -e" inside.
+	set +e
+	(
+		set -e
+		"$@"
+	) >"$log" 2>&1 </dev/null
+	status=$?
+	set -e
+	if [ -n "$clock" ]; then
+		kill "$clock" 2>/dev/null || true
+		wait "$clock" 2>/dev/null || true
+		printf '\r\033[K' >&2
 	fi
 	if [ "$status" -ne 0 ]; then
 		say "--- the end of $log:"
@@ -53,6 +62,15 @@ step() {
 		die "could not $what (status $status)" "The whole log is $log."
 	fi
 	printf '  %-8s %s (%d s)\n' "done" "$what" $((SECONDS - start)) >&2
+}
+
+# The time that a step takes, on a terminal, while this shell lives.
+clock() {
+	local start=$SECONDS
+	while kill -0 $$ 2>/dev/null; do
+		printf '\r  %-8s %s (%d s) ' "..." "$1" $((SECONDS - start)) >&2
+		sleep 1
+	done
 }
 
 # key FILE-OR-WORD...: a short name for a cache entry, from all that it
@@ -81,8 +99,11 @@ locked() {
 	) 9>"$CACHE/.lock-$name"
 }
 
+# The environment depends on its packages, and on what scripts/env makes of
+# them: raise this when that changes.
+ENV_FORMAT=2
 ENV_PACKAGES=$TOP/scripts/env-packages
-ENV_ROOT=$CACHE/env-$(key "$ENV_PACKAGES" "$TOP/scripts/env")
+ENV_ROOT=$CACHE/env-$(key "$ENV_PACKAGES" "format $ENV_FORMAT")
 
 # in_env COMMAND...: run COMMAND in the environment, in the current directory.
 # $MK_BIND (words) names more directories that it can see under their names.
