@@ -82,6 +82,9 @@ key() {
 	done | sha256sum | cut -c1-12
 }
 
+# The C compiler that a kernel configuration names: kbuild compares it.
+compiler() { sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/\1/p' "$1"; }
+
 need_root() {
 	[ "$(id -u)" = 0 ] ||
 		die "this needs root: it makes and enters a Debian root file system" \
