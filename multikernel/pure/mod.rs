@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the module decides and lays out, apart from doing it.
+//!
+//! Everything here is plain computation on bytes and numbers: `core` only, no
+//! allocation, no `unsafe`, nothing of the kernel. So `cargo test` and the
+//! fuzzers (`tools/testing/multikernel/`) compile the very files that the
+//! kernel runs, and siblings are named by `super::`.
+//!
+//! Nothing here panics, whatever the input: sizes come from files, from user
+//! space, or from the memory of another kernel.
+
+#![forbid(unsafe_code)]
+// One crate's private module and another crate's public one: both are `pub`.
+#![allow(unreachable_pub)]
+
+pub mod acpi;
+pub mod bootparams;
+pub mod bytes;
+pub mod bzimage;
+pub mod cmdline;
+pub mod cpus;
+pub mod e820;
+pub mod layout;
+pub mod memory;
+pub mod name;
+pub mod pagewalk;
+pub mod paging;
+pub mod printk;
+pub mod range;
+pub mod realmode;
+pub mod slot;
+pub mod state;
+pub mod tboot;
+pub mod vmcoreinfo;
