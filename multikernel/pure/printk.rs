@@ -4,12 +4,12 @@
 //!
 //! Linux keeps its log in a lockless ring (`kernel/printk/printk_ringbuffer.c`
 //! there): an array of descriptors, one of what is known about each record,
-//! and a ring of bytes for their text. A record has a sequence number and an
-//! ID, which only differ by the number of descriptors, and lies in the
-//! descriptor with the index `seq % descriptors`. The top two bits of the
-//! descriptor's state word say how far its writer is, the others are the ID.
-//! A reader takes what it wants and then looks at the state word again: if that
-//! has not changed, what it took is one record.
+//! and a ring of bytes for their text. A record has a sequence number, which
+//! counts from 0, and an ID, which counts from somewhere else (it depends on
+//! the version). Both modulo the number of descriptors give its index. The top
+//! two bits of the descriptor's state word say how far its writer is, the
+//! others are the ID. A reader takes what it wants and then looks at the state
+//! word again: if that has not changed, what it took is one record.
 
 use core::sync::atomic::fence;
 use core::sync::atomic::Ordering;
@@ -26,9 +26,9 @@ use super::vmcoreinfo::VmcoreInfo;
 const ID_BITS: u32 = 62;
 const ID_MASK: u64 = (1 << ID_BITS) - 1;
 
-/// Limits that the kernel has as well: 2 GiB of text, and an average record of
-/// at least 1 byte.
+/// The kernel's own limits: 2 GiB of text, and a record for each 32 bytes.
 const SIZE_BITS_MAX: u32 = 31;
+const COUNT_BITS_MAX: u32 = 26;
 /// What fits into a structure of a few fields, with much room to grow.
 const STRUCT_MAX: u64 = 4096;
 
@@ -39,9 +39,8 @@ const BLOCK_ID: u64 = 8;
 
 /// How often a record is read again because its writer was at it.
 const TRIES: u32 = 8;
-/// How many lost records in a row are looked at before giving up. The ring's
-/// own account of its oldest record leaves few of them.
-const SKIP_MAX: u32 = 1 << 16;
+/// How many lost records are passed before the oldest one is asked for again.
+const BOUNDS_EVERY: u64 = 256;
 /// How many of the latest records are searched for a panic. What follows its
 /// message are registers and stacks of each CPU.
 const PANIC_SEARCH_MAX: u64 = 1 << 14;
@@ -86,9 +85,10 @@ pub struct Record {
 pub enum Next {
     /// A record.
     Record(Record),
-    /// The record with this sequence number is being written. It may take
-    /// another moment, or for ever if the writer's CPU stopped: who waited
-    /// long enough goes on with the next number.
+    /// The record with this sequence number is being written, or may still be
+    /// continued. It takes another moment, or for ever if the writer's CPU
+    /// stopped: when [`Reader::bounds`] tells of later ones and time has
+    /// passed, go on with the next number.
     Pending(u64),
     /// There is no more, for now.
     End,
@@ -102,6 +102,8 @@ pub struct Reader<'a, M: ?Sized> {
     mem: &'a M,
     tables: PageTables,
     layout: Layout,
+    /// The ID of the record with the sequence number 0.
+    first_id: u64,
     stopped: bool,
 }
 
@@ -153,13 +155,14 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
     pub fn new(mem: &'a M, info: &VmcoreInfo) -> Result<Self, Error> {
         let tables = PageTables::new(info)?;
         let layout = Layout::new(mem, &tables, info)?;
-        let reader = Reader {
+        let mut reader = Reader {
             mem,
             tables,
             layout,
+            first_id: 0,
             stopped: false,
         };
-        reader.bounds()?;
+        reader.first_id = reader.find_first_id()?;
         Ok(reader)
     }
 
@@ -182,28 +185,33 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
         if distance(tail, head) > ID_MASK / 2 {
             return Err(Error::Damaged("the distance of head and tail", head));
         }
-        let end = layout.seq(head).wrapping_add(1) & ID_MASK;
+        let end = distance(self.first_id, head).wrapping_add(1) & ID_MASK;
         // Until the ring was full once its tail is the record before 0.
-        let first = match layout.seq(tail) {
+        let first = match distance(self.first_id, tail) {
             ID_MASK => 0,
             seq => seq,
         };
         // More than that has passed since the tail was read, or it is wrong.
-        Ok((first.max(end.saturating_sub(layout.count())), end))
+        let first = first.max(end.saturating_sub(layout.count()));
+        Ok((first.min(end), end))
     }
 
     /// Reads the record with the sequence number `seq`, or the oldest after
     /// it that is still there, and puts its text into `text`, cut to fit.
     pub fn next(&self, seq: u64, text: &mut [u8]) -> Result<Next, Error> {
         let mut at = seq;
-        for _ in 0..SKIP_MAX {
-            let (first, end) = self.bounds()?;
-            if at > end {
-                return Err(Error::Replaced(at, end));
+        let mut end = 0;
+        for step in 0..=self.layout.count() {
+            if step % BOUNDS_EVERY == 0 {
+                let first;
+                (first, end) = self.bounds()?;
+                if at > end {
+                    return Err(Error::Replaced(at, end));
+                }
+                at = at.max(first);
             }
-            at = at.max(first);
-            if at == end {
-                return Ok(Next::End);
+            if at >= end {
+                break;
             }
             match self.look(at, text)? {
                 Slot::Record(mut record) => {
@@ -214,7 +222,7 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
                 Slot::Lost => at = at.saturating_add(1),
             }
         }
-        Err(Error::Damaged("the record up to which all are lost", at))
+        Ok(Next::End)
     }
 
     /// Finds the message of the latest panic, and puts it into `out`, cut to
@@ -246,10 +254,40 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
         None
     }
 
+    /// Finds the ID of record 0, from the oldest one: its descriptor holds
+    /// still until it is used again.
+    fn find_first_id(&self) -> Result<u64, Error> {
+        let layout = &self.layout;
+        let last = layout.count().wrapping_sub(1);
+        let mut tail = 0;
+        for _ in 0..TRIES {
+            tail = self.read_u64(layout.tail_id)? & ID_MASK;
+            let state_at = layout.desc(tail).wrapping_add(layout.desc_state);
+            let word = self.read_u64(state_at)?;
+            fence(Ordering::Acquire);
+            let seq = self.read_u64(layout.info(tail).wrapping_add(layout.info_seq))?;
+            fence(Ordering::Acquire);
+            let settled = matches!(word >> ID_BITS, FINALIZED | REUSABLE);
+            if word & ID_MASK != tail || !settled || self.read_u64(state_at)? != word {
+                continue;
+            }
+            // Before the ring was full once, its tail is what would be the
+            // record before 0, but has the sequence number 0.
+            let seq = match (seq, tail & last) {
+                (0, index) if index == last => u64::MAX,
+                _ => seq,
+            };
+            if (tail ^ seq) & last == 0 {
+                return Ok(distance(seq, tail));
+            }
+        }
+        Err(Error::Damaged("the ID of its oldest record", tail))
+    }
+
     /// Reads the record `seq`, if it is in its place.
     fn look(&self, seq: u64, text: &mut [u8]) -> Result<Slot, Error> {
         let layout = &self.layout;
-        let id = layout.id(seq);
+        let id = self.first_id.wrapping_add(seq) & ID_MASK;
         let desc = layout.desc(seq);
         let state_at = desc.wrapping_add(layout.desc_state);
         for _ in 0..TRIES {
@@ -305,9 +343,12 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
             .tables
             .read_array(self.mem, info.wrapping_add(layout.info_text_len))?;
         let [len_low, len_high, facility, flags] = head;
-        let told = u16::from_le_bytes([len_low, len_high]);
-        let full = u64::from(told).min(place.bytes);
-        let text_len = (full as usize).min(text.len());
+        let full_len = u16::from_le_bytes([len_low, len_high]);
+        if u64::from(full_len) > place.bytes {
+            return Ok(None);
+        }
+        let full_len = usize::from(full_len);
+        let text_len = full_len.min(text.len());
         if let Some(text) = text.get_mut(..text_len) {
             self.tables
                 .read(self.mem, layout.data.wrapping_add(place.offset), text)?;
@@ -321,7 +362,7 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
             lost: 0,
             time_ns: self.read_u64(info.wrapping_add(layout.info_time))?,
             text_len,
-            full_len: full as usize,
+            full_len,
             level: layout.has_level.then_some(flags >> 5),
             facility: layout.has_level.then_some(facility),
             caller: match caller & CALLER_CPU {
@@ -336,10 +377,11 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
     }
 }
 
-/// States of a descriptor; above them is "may be used again".
+/// States of a descriptor.
 const RESERVED: u64 = 0;
 const COMMITTED: u64 = 1;
 const FINALIZED: u64 = 2;
+const REUSABLE: u64 = 3;
 
 /// Bit of a caller ID: it is a CPU.
 const CALLER_CPU: u32 = 1 << 31;
@@ -360,20 +402,18 @@ impl Layout {
         let text_ring = prb.wrapping_add(offset(Key::RingTextRing)?);
         let word = |base: u64, key| Ok::<_, Error>(base.wrapping_add(offset(key)?));
         let pointer = |base, key| tables.read_u64(mem, word(base, key)?);
-        let bits = |base, key, what| {
+        let bits = |base, key, max, what| {
             let value = u32::from_le_bytes(tables.read_array(mem, word(base, key)?)?);
-            match value {
-                1..=SIZE_BITS_MAX => Ok(value),
-                _ => Err(Error::Damaged(what, u64::from(value))),
+            if value == 0 || value > max {
+                return Err(Error::Damaged(what, u64::from(value)));
             }
+            Ok(value)
         };
 
         let counter = offset(Key::AtomicLongCounter)?;
-        if info.get(Key::AtomicLongSize)? != 8 {
-            return Err(Error::Impossible(
-                Key::AtomicLongSize.text(),
-                info.get(Key::AtomicLongSize)?,
-            ));
+        let long = size(Key::AtomicLongSize)?;
+        if long != 8 {
+            return Err(Error::Impossible(Key::AtomicLongSize.text(), long));
         }
         let blk_lpos = offset(Key::DescTextBlkLpos)?;
         let text_len = offset(Key::InfoTextLen)?;
@@ -384,6 +424,7 @@ impl Layout {
             count_bits: bits(
                 desc_ring,
                 Key::DescRingCountBits,
+                COUNT_BITS_MAX,
                 "log2 of its number of records",
             )?,
             descs: pointer(desc_ring, Key::DescRingDescs)?,
@@ -401,6 +442,7 @@ impl Layout {
             size_bits: bits(
                 text_ring,
                 Key::DataRingSizeBits,
+                SIZE_BITS_MAX,
                 "log2 of the size of its text",
             )?,
             data: pointer(text_ring, Key::DataRingData)?,
@@ -430,22 +472,15 @@ impl Layout {
         1u64.wrapping_shl(self.size_bits)
     }
 
-    /// The ID of the record `seq`. The first has minus the number of records.
-    fn id(&self, seq: u64) -> u64 {
-        seq.wrapping_sub(self.count()) & ID_MASK
-    }
-
-    fn seq(&self, id: u64) -> u64 {
-        id.wrapping_add(self.count()) & ID_MASK
-    }
-
-    fn desc(&self, seq: u64) -> u64 {
-        let index = seq & self.count().wrapping_sub(1);
+    /// Where the descriptor of a record is, by sequence number or ID.
+    fn desc(&self, n: u64) -> u64 {
+        let index = n & self.count().wrapping_sub(1);
         self.descs.wrapping_add(index.wrapping_mul(self.desc_size))
     }
 
-    fn info(&self, seq: u64) -> u64 {
-        let index = seq & self.count().wrapping_sub(1);
+    /// Where the rest of what is known of it is.
+    fn info(&self, n: u64) -> u64 {
+        let index = n & self.count().wrapping_sub(1);
         self.infos.wrapping_add(index.wrapping_mul(self.info_size))
     }
 

@@ -4,3 +4,4 @@
 //! themselves, and what the tests and the fuzzer need around them.
 
 pub mod pure;
+pub mod synthetic;
