@@ -11,7 +11,7 @@
 //! ```text
 //! text_start, ro_end, trampoline_start, trampoline_header,
 //! [sev_es_trampoline_start,] trampoline_start64, trampoline_pgd,
-//! [wakeup_start, wakeup_header,] machine_real_restart_asm, 0x10
+//! [wakeup_start, wakeup_header,] machine_real_restart_asm, 8
 //! ```
 //!
 //! The two in brackets depend on the configuration; the last word is a segment
@@ -29,7 +29,7 @@ const END: u64 = 0x100000;
 /// The blob uses 16-bit offsets from its start.
 const SIZE_MAX: u64 = 0x10000;
 /// `__KERNEL32_CS`, arch/x86/include/asm/segment.h.
-const KERNEL32_CS: u32 = 0x10;
+const KERNEL32_CS: u32 = 8;
 /// `REALMODE_END_SIGNATURE`, arch/x86/realmode/rm/realmode.h.
 const END_SIGNATURE: u32 = 0x65a2_2c82;
 /// Words in a header, the selector included: at least and at most.
