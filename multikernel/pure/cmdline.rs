@@ -24,9 +24,6 @@ use core::fmt::{self, Write};
 /// Linux ignores what is longer (`COMMAND_LINE_SIZE`, with the NUL).
 pub const MAX: usize = 2047;
 
-/// Room that `clearcpuid=` has for its value in the kernel.
-const CLEARCPUID_MAX: usize = 127;
-
 /// What differs between hosts and instances.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -63,10 +60,14 @@ pub enum Error<'a> {
         /// What it would do.
         why: &'static str,
     },
-    /// More features to clear than the kernel's buffer holds.
-    Clearcpuid {
-        /// Length of the value, with the loader's own.
+    /// A merged value that is longer than the kernel takes.
+    List {
+        /// Of which option, with its equals sign.
+        option: &'static str,
+        /// Its length, with the loader's own.
         have: usize,
+        /// The longest that the kernel takes.
+        limit: usize,
     },
     /// It does not fit.
     TooLong {
@@ -92,8 +93,7 @@ pub fn compose<'a>(
     }
 
     let mut line = Output { out, len: 0 };
-    let mut features = 0usize;
-    let mut init = None;
+    let mut init: Option<&[u8]> = None;
     for word in Words::new(user) {
         if word.is_open {
             return Err(Error::Quote { at: word.at });
@@ -103,54 +103,42 @@ pub fn compose<'a>(
             break;
         }
         refuse(word.text, word.name, word.value, config, |_| true)?;
-        match list(&word)? {
-            Some(List::Features) => features += 1,
-            Some(List::Modules) => {}
-            None => line.word(word.text),
+        let list = List::of(&word);
+        if list.is_some() && word.text.iter().any(|b| b"\" \xa0".contains(b)) {
+            return Err(Error::Refused {
+                option: word.text,
+                why: "its value must have no quotes, to be joined with the loader's",
+            });
+        }
+        if list.is_none() {
+            line.word(word.text);
         }
     }
-    for word in user.split(|b| *b == b' ') {
-        let Some(equals) = word.iter().position(|b| *b == b'=') else {
-            continue;
-        };
-        let (name, value) = (&word[..equals], &word[equals + 1..]);
+    for (name, value, word) in raw_options(user) {
         refuse(word, name, Some(value), config, |rule| rule.anywhere)?;
-        if name == b"clearcpuid" {
-            features = features.checked_sub(1).ok_or(Error::Refused {
-                option: word,
-                why: "in quotes or after \"--\" it would replace the loader's",
-            })?;
-        }
+    }
+    let mut after = raw_options(init.unwrap_or(b""));
+    if let Some((_, _, option)) = after.find(|(name, ..)| *name == b"clearcpuid") {
+        return Err(Error::Refused {
+            option,
+            why: "after \"--\" it would replace the loader's",
+        });
     }
 
-    let of = |list: List| {
-        Words::new(user)
-            .take_while(|word| !word.ends_options())
-            .filter(move |word| List::of(word) == Some(list))
-            .filter_map(|word| word.value)
-            .filter(|value| !value.is_empty())
-    };
-    let have = CLEARCPUID.len() + of(List::Features).map(|v| 1 + v.len()).sum::<usize>();
-    if have > CLEARCPUID_MAX {
-        return Err(Error::Clearcpuid { have });
-    }
     line.options(config);
-    line.list("clearcpuid=", CLEARCPUID, of(List::Features));
-    line.list("module_blacklist=", MODULE_BLACKLIST, of(List::Modules));
+    for list in [List::Features, List::Modules] {
+        let values = Words::new(user)
+            .take_while(|word| !word.ends_options())
+            .filter(|word| List::of(word) == Some(list))
+            .filter_map(|word| word.value)
+            .filter(|value| !value.is_empty());
+        line.list(list, values)?;
+    }
     if let Some(init) = init {
         line.word(init);
     }
     line.finish(limit.min(MAX))
 }
-
-/// Features that an instance must not use: with LASS, the kernel cannot call
-/// the tboot stub in low memory; HFI's table is shared by a whole package.
-const CLEARCPUID: &str = "lass,hfi";
-
-/// VMX blocks the INIT that takes a processor back. The others are loaded for
-/// the machine's firmware tables or model, and talk to hardware of the host.
-const MODULE_BLACKLIST: &str = "kvm_intel,ipmi_si,ipmi_ssif,dell_smm_hwmon,dcdbas,\
-    intel_uncore,x86_pkg_temp_thermal,intel_pmc_core,parport_pc";
 
 /// What is the same for all, and why:
 ///
@@ -252,7 +240,7 @@ const UART: &str = "the UARTs and the screen are the host's";
 /// What an early console on a UART starts with.
 const SERIAL: &[&str] = &["serial", "ttyS"];
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 20] = [
     Rule::new(&["memmap", "initrdmem"], When::Always, TAKES),
     Rule::new(&["elfcorehdr"], When::Always, READS),
     Rule::new(&["ramoops.mem_address"], When::Always, WRITES),
@@ -265,29 +253,65 @@ const RULES: [Rule; 18] = [
     Rule::new(&["pci"], When::Always, PCI),
     Rule::new(&["reboot"], When::Always, RESET),
     Rule::new(&["mce"], When::Is("off"), RESET),
+    Rule::new(&["nomce"], When::Always, RESET),
     Rule::new(&["crashkernel"], When::Always, CRASH),
     Rule::new(&["rdt*"], When::Always, CACHES),
     Rule::new(&["setcpuid"], When::Always, FEATURES).anywhere(),
     Rule::new(&["mem_encrypt"], When::Is("on"), ENCRYPT).anywhere(),
     Rule::new(&["earlyprintk"], When::NoUartOrNot(SERIAL), UART).anywhere(),
-    Rule::new(&["earlycon", "console"], When::NoUart(&["uart"]), UART).anywhere(),
+    Rule::new(&["console"], When::NoUart(&["uart"]), UART).anywhere(),
+    Rule::new(&["earlycon"], When::NoUart(&[""]), UART),
 ];
 
 /// Options of which the values are merged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum List {
+    /// Features that an instance must not use: with LASS, the kernel cannot
+    /// call the tboot stub in low memory; HFI's table is shared by a package.
     Features,
+    /// Modules that an instance must not load: VMX blocks the INIT that takes
+    /// a processor back; the others come for the machine's firmware tables or
+    /// model, and talk to hardware of the host.
     Modules,
 }
 
 impl List {
+    /// Of which list the value of `word` is a part.
     fn of(word: &Word<'_>) -> Option<Self> {
-        if same(word.name, b"module_blacklist") {
-            Some(Self::Modules)
-        } else if word.name == b"clearcpuid" {
+        // The first is looked for byte by byte.
+        if word.name == b"clearcpuid" {
             Some(Self::Features)
+        } else if same(word.name, b"module_blacklist") {
+            Some(Self::Modules)
         } else {
             None
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Features => "clearcpuid=",
+            Self::Modules => "module_blacklist=",
+        }
+    }
+
+    /// What the loader puts there.
+    fn own(self) -> &'static str {
+        match self {
+            Self::Features => "lass,hfi",
+            Self::Modules => {
+                "kvm_intel,ipmi_si,ipmi_ssif,dell_smm_hwmon,dcdbas,intel_uncore,\
+                 x86_pkg_temp_thermal,intel_pmc_core,parport_pc"
+            }
+        }
+    }
+
+    /// The longest value that the kernel takes: a buffer of its own
+    /// (`cpu_parse_early_param()`), and `param_set_charp()`.
+    fn limit(self) -> usize {
+        match self {
+            Self::Features => 127,
+            Self::Modules => 1024,
         }
     }
 }
@@ -310,16 +334,13 @@ fn refuse<'a>(
     }
 }
 
-/// Tells a word whose value is merged.
-fn list<'a>(word: &Word<'a>) -> Result<Option<List>, Error<'a>> {
-    let list = List::of(word);
-    if list.is_some() && word.text.iter().any(|b| b"\" \xa0".contains(b)) {
-        return Err(Error::Refused {
-            option: word.text,
-            why: "its value must have no quotes",
-        });
-    }
-    Ok(list)
+/// The options with values, as `cmdline_find_option()` sees them: name, value,
+/// and both.
+fn raw_options(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
+    line.split(|b| *b == b' ').filter_map(|word| {
+        let equals = word.iter().position(|b| *b == b'=')?;
+        Some((word.get(..equals)?, word.get(equals + 1..)?, word))
+    })
 }
 
 /// Whether two names are the same for the kernel.
@@ -452,13 +473,28 @@ impl Output<'_> {
         }
     }
 
-    fn list<'a>(&mut self, option: &str, own: &str, users: impl Iterator<Item = &'a [u8]>) {
-        self.word(option.as_bytes());
-        self.bytes(own.as_bytes());
-        for value in users {
+    /// Adds the option of `list`, with the loader's value and the user's.
+    fn list<'a>(
+        &mut self,
+        list: List,
+        values: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), Error<'static>> {
+        self.word(list.option().as_bytes());
+        let start = self.len;
+        self.bytes(list.own().as_bytes());
+        for value in values {
             self.bytes(b",");
             self.bytes(value);
         }
+        let have = self.len - start;
+        if have > list.limit() {
+            return Err(Error::List {
+                option: list.option(),
+                have,
+                limit: list.limit(),
+            });
+        }
+        Ok(())
     }
 
     fn finish(self, limit: usize) -> Result<usize, Error<'static>> {
@@ -500,10 +536,14 @@ impl fmt::Display for Error<'_> {
                 "the command line has \"{}\": {why}; leave it out",
                 option.escape_ascii()
             ),
-            Self::Clearcpuid { have } => write!(
+            Self::List {
+                option,
+                have,
+                limit,
+            } => write!(
                 f,
-                "the command line's clearcpuid= has {have} characters with the loader's \
-                 \"{CLEARCPUID}\", and {CLEARCPUID_MAX} fit; clear fewer features"
+                "the command line's {option} has {have} characters with the loader's value, and \
+                 {limit} fit; name fewer"
             ),
             Self::TooLong { have, limit } => write!(
                 f,
