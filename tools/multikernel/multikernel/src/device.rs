@@ -55,7 +55,6 @@ named! {
 
 /// What the module and the host can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Query {
     /// Version of the ABI that the module has.
     pub abi_version: u32,
@@ -103,7 +102,6 @@ impl From<abi::mk_query> for Query {
 
 /// An instance, as the list of all of them has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Entry {
     /// Its name.
     pub name: String,

@@ -68,7 +68,6 @@ pub struct Range {
 
 /// All about an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Info {
     /// Its name.
     pub name: String,

@@ -34,7 +34,6 @@ impl Memory for Map {
 
 /// One record of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Record {
     /// Its number. The first record of a kernel has 0.
     pub seq: u64,

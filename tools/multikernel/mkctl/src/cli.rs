@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use multikernel::{CpuList, Device, State};
+use regex::Regex;
+
+use crate::units::{parse_duration, parse_memory};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong command line; 3 no such instance; 4 the \
+time is over; 5 this host cannot start instances; 6 the instance ended or \
+panicked while it was waited for; 128 + N ended by signal N.";
+
+/// Starts Linux kernels beside the running one, and looks after them.
+#[derive(Parser)]
+#[command(version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// Device of the module
+    #[arg(long, global = true, hide = true, value_name = "PATH", default_value = Device::PATH)]
+    pub device: PathBuf,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Create an instance, load a kernel into it and start it
+    ///
+    /// If that fails before the instance runs, or is interrupted, what was
+    /// made is removed again. Once it runs it is left as it is.
+    Run(Run),
+
+    /// Create an instance and reserve its CPUs and memory
+    Create(Create),
+
+    /// Load a kernel into an instance
+    Load(Load),
+
+    /// Start what was loaded
+    Start(Start),
+
+    /// End instances at once, whatever they do
+    Kill(Names),
+
+    /// Remove instances, and give back what they have
+    Rm(Remove),
+
+    /// List the instances
+    Ls(Format),
+
+    /// Show all about an instance
+    Show(Show),
+
+    /// Show the log of an instance's kernel
+    ///
+    /// It is read from the instance's memory, and so without its help: also
+    /// when it has crashed.
+    Dmesg(Dmesg),
+
+    /// Wait until an instance is in a state
+    Wait(Wait),
+
+    /// Tell whether this host can start instances, and if not what to do
+    Check(Format),
+
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
+}
+
+/// How to show things.
+#[derive(Args)]
+pub struct Format {
+    /// Write JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One instance or several.
+#[derive(Args)]
+pub struct Names {
+    /// Names of instances
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Which CPUs and memory an instance gets.
+#[derive(Args)]
+#[group(skip)]
+pub struct Resources {
+    /// CPUs, such as 1-3,5; the instance boots on the first
+    #[arg(long, value_name = "LIST", required_unless_present = "ncpus")]
+    pub cpus: Option<CpuList>,
+
+    /// Number of CPUs to choose: whole cores, of one NUMA node if possible,
+    /// never the boot CPU
+    #[arg(long, value_name = "N", conflicts_with = "cpus")]
+    pub ncpus: Option<usize>,
+
+    /// Size of its memory, a multiple of 2M, such as 384M or 1G
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub memory: u64,
+
+    /// NUMA node of its memory [default: that of its CPUs first, then any]
+    #[arg(long, value_name = "N")]
+    pub node: Option<u32>,
+
+    /// Let two kernels share a core, each with some of its threads
+    #[arg(long)]
+    pub split_cores: bool,
+}
+
+/// What is loaded into an instance.
+#[derive(Args)]
+#[group(skip)]
+pub struct Image {
+    /// The kernel: a bzImage, as distributions have it in /boot/vmlinuz-*
+    #[arg(long, value_name = "FILE")]
+    pub kernel: PathBuf,
+
+    /// The initial RAM disk
+    #[arg(long, value_name = "FILE")]
+    pub initrd: Option<PathBuf>,
+
+    /// The kernel's command line; what it needs to stay off the host's
+    /// hardware is added
+    #[arg(
+        long,
+        value_name = "STRING",
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    pub cmdline: String,
+}
+
+/// What is waited for after a start.
+#[derive(Args)]
+#[group(skip)]
+pub struct WaitForLine {
+    /// Wait for a line in the instance's log; it fails at once if the instance
+    /// ends or its kernel panics
+    #[arg(long, value_name = "REGEX")]
+    pub wait: Option<Regex>,
+
+    /// How long to wait, such as 30s, 2m [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "wait")]
+    pub timeout: Option<Duration>,
+}
+
+/// `mkctl run`
+#[derive(Args)]
+pub struct Run {
+    /// Name of the instance: 1 to 31 printable characters, no space, no `/`
+    pub name: String,
+
+    /// CPUs and memory.
+    #[command(flatten)]
+    pub resources: Resources,
+
+    /// Kernel and initrd.
+    #[command(flatten)]
+    pub image: Image,
+
+    /// What is waited for.
+    #[command(flatten)]
+    pub wait: WaitForLine,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `mkctl create`
+#[derive(Args)]
+pub struct Create {
+    /// Name of the instance: 1 to 31 printable characters, no space, no `/`
+    pub name: String,
+
+    /// CPUs and memory.
+    #[command(flatten)]
+    pub resources: Resources,
+}
+
+/// `mkctl load`
+#[derive(Args)]
+pub struct Load {
+    /// Name of the instance
+    pub name: String,
+
+    /// Kernel and initrd.
+    #[command(flatten)]
+    pub image: Image,
+}
+
+/// `mkctl start`
+#[derive(Args)]
+pub struct Start {
+    /// Which.
+    #[command(flatten)]
+    pub names: Names,
+
+    /// What is waited for.
+    #[command(flatten)]
+    pub wait: WaitForLine,
+}
+
+/// `mkctl rm`
+#[derive(Args)]
+pub struct Remove {
+    /// Which.
+    #[command(flatten)]
+    pub names: Names,
+
+    /// Kill those that run
+    #[arg(long, short)]
+    pub force: bool,
+}
+
+/// `mkctl show`
+#[derive(Args)]
+pub struct Show {
+    /// Name of the instance
+    pub name: String,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `mkctl dmesg`
+#[derive(Args)]
+pub struct Dmesg {
+    /// Name of the instance
+    pub name: String,
+
+    /// Go on with new lines, until the instance is removed
+    #[arg(long, short)]
+    pub follow: bool,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `mkctl wait`
+#[derive(Args)]
+pub struct Wait {
+    /// Name of the instance
+    pub name: String,
+
+    /// The state, or several with commas between
+    #[arg(
+        long = "state",
+        value_name = "STATE",
+        required = true,
+        value_delimiter = ',',
+        value_parser = state_parser()
+    )]
+    pub states: Vec<State>,
+
+    /// How long to wait, such as 30s, 2m [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+fn state_parser() -> impl TypedValueParser<Value = State> {
+    let names = State::ALL.iter().map(|state| state.to_string());
+    PossibleValuesParser::new(names).map(|name| {
+        let found = State::ALL.iter().find(|state| state.to_string() == name);
+        *found.expect("clap takes no other names")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::CommandFactory;
+
+    fn parse(arguments: &[&str]) -> Result<Command, String> {
+        let all = ["mkctl"].iter().chain(arguments);
+        Cli::try_parse_from(all)
+            .map(|cli| cli.command)
+            .map_err(|error| error.to_string())
+    }
+
+    const RUN: [&str; 4] = ["run", "blue", "--kernel", "k"];
+
+    fn run(arguments: &[&str]) -> Result<Run, String> {
+        match parse(&[&RUN[..], arguments].concat())? {
+            Command::Run(run) => Ok(run),
+            _ => Err("another command".into()),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_what_is_documented() {
+        let run = run(&[
+            "--initrd",
+            "i",
+            "--cmdline",
+            "-x --y",
+            "--cpus",
+            "3,1",
+            "--memory",
+            "384M",
+            "--node",
+            "1",
+            "--split-cores",
+            "--wait",
+            "a b",
+            "--timeout",
+            "30",
+        ])
+        .unwrap();
+        assert_eq!(run.name, "blue");
+        assert_eq!(run.image.cmdline, "-x --y");
+        assert_eq!(*run.resources.cpus.unwrap(), [3, 1]);
+        assert_eq!(run.resources.memory, 384 << 20);
+        assert_eq!(run.resources.node, Some(1));
+        assert!(run.resources.split_cores);
+        assert_eq!(run.wait.timeout, Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn cpus_are_said_in_one_way() {
+        assert!(run(&["--cpus", "1", "--memory", "64M"]).is_ok());
+        assert!(run(&["--ncpus", "1", "--memory", "64M"]).is_ok());
+        assert!(run(&["--memory", "64M"]).is_err());
+        assert!(run(&["--cpus", "1", "--ncpus", "1", "--memory", "64M"]).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (arguments, text) in [
+            (
+                &["--cpus", "", "--memory", "64M"][..],
+                "the list of CPUs is empty",
+            ),
+            (&["--cpus", "1,x", "--memory", "64M"], "`x` is neither"),
+            (
+                &["--cpus", "1,1", "--memory", "64M"],
+                "CPU 1 is in the list twice",
+            ),
+            (
+                &["--cpus", "1", "--memory", "65M"],
+                "the next larger one is 66M",
+            ),
+            (&["--cpus", "1", "--memory", "0"], "at least 64M"),
+            (
+                &["--cpus", "1", "--memory", "64M", "--wait", "("],
+                "unclosed group",
+            ),
+            (
+                &["--cpus", "1", "--memory", "64M", "--timeout", "1"],
+                "--wait",
+            ),
+            (
+                &[
+                    "--cpus",
+                    "1",
+                    "--memory",
+                    "64M",
+                    "--wait",
+                    "x",
+                    "--timeout",
+                    "1y",
+                ],
+                "is not a duration",
+            ),
+        ] {
+            let error = run(arguments).err().unwrap_or_default();
+            assert!(error.contains(text), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn states_are_those_of_the_library() {
+        let Ok(Command::Wait(wait)) = parse(&["wait", "blue", "--state", "stopped,crashed"]) else {
+            panic!("it is not taken");
+        };
+        assert_eq!(wait.states, [State::Stopped, State::Crashed]);
+        let error = parse(&["wait", "blue", "--state", "asleep"]).err().unwrap();
+        assert!(error.contains("loaded"), "{error}");
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a command failed: its text, its advice, and its exit code.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use multikernel::{
+    Blocker, Errno, Error, Info, LogError, Operation, PickError, Record, TopologyError,
+};
+
+use crate::{host, record, units};
+
+/// Exit codes; `Documentation/multikernel/mkctl.rst` lists them. A wrong
+/// command line has 2, which is clap's.
+pub mod exit {
+    /// What was asked for failed.
+    pub const FAILED: u8 = 1;
+    /// There is no such instance.
+    pub const NO_INSTANCE: u8 = 3;
+    /// The time to wait is over.
+    pub const TIMEOUT: u8 = 4;
+    /// This host cannot start instances.
+    pub const BLOCKED: u8 = 5;
+    /// The instance ended, or its kernel panicked, while it was waited for.
+    pub const ENDED: u8 = 6;
+    /// Added to the number of the signal that ended the command.
+    pub const SIGNAL: u8 = 128;
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The kernel refused.
+    #[error(transparent)]
+    Kernel(#[from] Error),
+    /// CPUs cannot be chosen.
+    #[error(transparent)]
+    Pick(#[from] PickError),
+    /// The host's CPUs cannot be read.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// An instance's log cannot be read.
+    #[error("cannot read the log of `{name}`: {source}")]
+    Log {
+        /// The instance.
+        name: String,
+        /// Why.
+        source: LogError,
+    },
+    /// A file cannot be opened.
+    #[error("cannot open {what} `{}`: {source}", .path.display())]
+    File {
+        /// What it is needed for.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refused what never fails.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What it was.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// What there is to tell cannot be written.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+    /// This host cannot start instances.
+    #[error("this host cannot start instances: {}", blocked(.0))]
+    Blocked(Vec<Blocker>),
+    /// `check` found something that is missing; it has told what.
+    #[error("this host cannot start instances")]
+    Unable,
+    /// The time is over.
+    #[error("`{name}`: {what} did not come within {}", units::duration(*.timeout))]
+    Timeout {
+        /// The instance.
+        name: String,
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        timeout: Duration,
+        /// The last of its log.
+        tail: Vec<Record>,
+    },
+    /// It ended while it was waited for.
+    #[error("`{}` {}", .info.name, ended(.info))]
+    Ended {
+        /// All about it.
+        info: Box<Info>,
+        /// The last of its log.
+        tail: Vec<Record>,
+    },
+    /// Its kernel panicked while it was waited for.
+    #[error("`{name}` panicked: {message}")]
+    Panicked {
+        /// The instance.
+        name: String,
+        /// The message of the panic.
+        message: String,
+        /// The last of its log.
+        tail: Vec<Record>,
+    },
+    /// It was removed while it was waited for.
+    #[error("`{0}` was removed")]
+    Removed(String),
+    /// A signal came.
+    #[error("interrupted by signal {signal}{}", .state.map(|state| format!(": {state}")).unwrap_or_default())]
+    Interrupted {
+        /// Its number.
+        signal: i32,
+        /// What is left behind.
+        state: Option<&'static str>,
+    },
+}
+
+fn blocked(blockers: &[Blocker]) -> String {
+    let why: Vec<_> = blockers.iter().map(|b| host::blocker(*b).0).collect();
+    why.join("; ")
+}
+
+/// How an instance ended, after its name.
+pub fn ended(info: &Info) -> String {
+    let mut text = format!("{} ({})", info.state, info.reason);
+    if !info.text.is_empty() {
+        let _ = write!(text, ": {}", info.text);
+    }
+    text
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Kernel(error) => match (error.operation(), error.errno()) {
+                (Operation::Open, Errno::NOENT) => exit::NO_INSTANCE,
+                (Operation::OpenDevice, Errno::NOENT | Errno::NXIO | Errno::NODEV) => exit::BLOCKED,
+                _ => exit::FAILED,
+            },
+            Self::Removed(_) => exit::NO_INSTANCE,
+            Self::Timeout { .. } => exit::TIMEOUT,
+            Self::Blocked(_) | Self::Unable => exit::BLOCKED,
+            Self::Ended { .. } | Self::Panicked { .. } => exit::ENDED,
+            Self::Interrupted { signal, .. } => {
+                u8::try_from(*signal).map_or(exit::FAILED, |signal| exit::SIGNAL + signal)
+            }
+            Self::Pick(_)
+            | Self::Topology(_)
+            | Self::Log { .. }
+            | Self::File { .. }
+            | Self::System { .. }
+            | Self::Output(_) => exit::FAILED,
+        }
+    }
+
+    /// Whether there is nobody left to be told.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What to do, a line each.
+    fn advice(&self) -> Vec<String> {
+        match self {
+            Self::Kernel(error) => match (error.operation(), error.errno()) {
+                (Operation::OpenDevice, Errno::NOENT | Errno::NXIO | Errno::NODEV) => {
+                    vec![host::module_advice()]
+                }
+                (Operation::OpenDevice, Errno::ACCESS | Errno::PERM) => {
+                    vec![host::PRIVILEGE_ADVICE.to_owned()]
+                }
+                (Operation::Open, Errno::NOENT) => {
+                    vec!["`mkctl ls` lists the instances".to_owned()]
+                }
+                _ => error
+                    .largest_memory()
+                    .map(|largest| {
+                        format!(
+                            "at most {} can be had now: --memory {}",
+                            units::size(largest),
+                            units::size_argument(largest)
+                        )
+                    })
+                    .into_iter()
+                    .collect(),
+            },
+            Self::Blocked(blockers) => blockers
+                .iter()
+                .map(|blocker| host::blocker(*blocker).1.to_owned())
+                .collect(),
+            Self::Log {
+                source: LogError::NotYet,
+                ..
+            } => vec!["try again when it has booted, or use --follow".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The last of the log of the instance that did not do as it should.
+    fn tail(&self) -> &[Record] {
+        match self {
+            Self::Timeout { tail, .. } | Self::Ended { tail, .. } | Self::Panicked { tail, .. } => {
+                tail
+            }
+            _ => &[],
+        }
+    }
+
+    /// All that is to be told about it.
+    pub fn report(&self) -> String {
+        let mut text = format!("mkctl: {self}\n");
+        for advice in self.advice() {
+            let _ = writeln!(text, "  -> {advice}");
+        }
+        if !self.tail().is_empty() {
+            text.push_str("the last of its log:\n");
+            for record in self.tail() {
+                text.push_str(&record::lines(record));
+            }
+        }
+        text
+    }
+}
+
+/// The result of a command.
+pub type Result<T> = std::result::Result<T, Failure>;

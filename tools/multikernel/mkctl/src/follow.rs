@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An instance, watched: its state and its log.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use multikernel::{Errno, Event, Info, Instance, Log, LogError, Record, State};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
+
+/// How often the log is looked at. Nothing tells of a new line in it: the
+/// instance does not know that it is read.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// How many records a failure shows.
+const TAIL: usize = 15;
+
+/// What is new about an instance.
+pub struct News {
+    /// All about it.
+    pub info: Info,
+    /// What its log got since the last time.
+    pub records: Vec<Record>,
+}
+
+/// The log of one run of an instance.
+struct Run {
+    number: u64,
+    log: Log,
+}
+
+/// Watches an instance, from one run of it to the next.
+pub struct Follower<'a> {
+    instance: &'a Instance,
+    interrupt: Option<&'a Interrupt>,
+    run: Option<Run>,
+    tail: VecDeque<Record>,
+    pause: Duration,
+}
+
+impl<'a> Follower<'a> {
+    /// Begins with the first record that is there.
+    pub fn new(instance: &'a Instance, interrupt: Option<&'a Interrupt>) -> Self {
+        Self {
+            instance,
+            interrupt,
+            run: None,
+            tail: VecDeque::new(),
+            pause: INTERVAL,
+        }
+    }
+
+    /// What is new. Does not wait.
+    pub fn look(&mut self) -> Result<News> {
+        // The state first: what its end left in the log is then read with it.
+        let info = info(self.instance)?;
+        let records = match self.records(&info) {
+            Ok(records) => records,
+            Err(failure) => {
+                // It may be another run by now, or gone.
+                if info_changed(&info, self.instance)? {
+                    self.run = None;
+                    Vec::new()
+                } else {
+                    return Err(failure);
+                }
+            }
+        };
+        for record in &records {
+            if self.tail.len() == TAIL {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(record.clone());
+        }
+        Ok(News { info, records })
+    }
+
+    fn records(&mut self, info: &Info) -> Result<Vec<Record>> {
+        if info.state != State::Running && !info.state.has_ended() {
+            // What is in its memory now never ran.
+            self.run = None;
+            return Ok(Vec::new());
+        }
+        let run = match self.run.take() {
+            Some(run) if run.number == info.runs => run,
+            _ => Run {
+                number: info.runs,
+                log: self.instance.log()?,
+            },
+        };
+        let run = self.run.insert(run);
+        if info.state.has_ended() {
+            run.log.snapshot();
+        }
+        let begin = Instant::now();
+        let records = run.log.read();
+        // To search all of its memory takes a while: do not do that all the time.
+        self.pause = INTERVAL.max(begin.elapsed() * 4);
+        match records {
+            Ok(records) => Ok(records),
+            Err(LogError::NotYet) => Ok(Vec::new()),
+            Err(source) => Err(Failure::Log {
+                name: info.name.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Waits until there may be news, but not beyond `deadline`. `false`: that
+    /// has come.
+    pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
+        let left = left(deadline);
+        if left == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        let pause = left.map_or(self.pause, |left| left.min(self.pause));
+        match wait(self.instance, self.interrupt, Some(pause))? {
+            Event::Destroyed => Err(Failure::Removed(self.instance.name().to_owned())),
+            Event::Changed | Event::TimedOut => Ok(true),
+        }
+    }
+
+    /// The last records that were read.
+    pub fn into_tail(self) -> Vec<Record> {
+        self.tail.into()
+    }
+}
+
+/// How long it is until a deadline.
+pub fn left(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+fn info_changed(before: &Info, instance: &Instance) -> Result<bool> {
+    let now = info(instance)?;
+    Ok((now.generation, &now.ranges) != (before.generation, &before.ranges))
+}
+
+/// All about an instance; fails as it should if it was removed meanwhile.
+pub fn info(instance: &Instance) -> Result<Info> {
+    instance.info().map_err(|error| match error.errno() {
+        Errno::NODEV | Errno::NOENT => Failure::Removed(instance.name().to_owned()),
+        _ => error.into(),
+    })
+}
+
+/// Waits for a change of an instance's state or for a signal, which is a
+/// failure, but no longer than `timeout`.
+pub fn wait(
+    instance: &Instance,
+    interrupt: Option<&Interrupt>,
+    timeout: Option<Duration>,
+) -> Result<Event> {
+    let Some(interrupt) = interrupt else {
+        return Ok(instance.poll(timeout)?);
+    };
+    interrupt.check()?;
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    let mut fds = [
+        PollFd::new(instance, PollFlags::IN),
+        PollFd::new(interrupt, PollFlags::IN),
+    ];
+    match rustix::event::poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => (),
+        Err(errno) => {
+            return Err(Failure::System {
+                what: "wait",
+                source: errno.into(),
+            })
+        }
+    }
+    interrupt.check()?;
+    Ok(Event::from_poll(fds[0].revents()))
+}
