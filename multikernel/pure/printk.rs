@@ -163,6 +163,7 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
             stopped: false,
         };
         reader.first_id = reader.find_first_id()?;
+        reader.bounds()?;
         Ok(reader)
     }
 
@@ -254,34 +255,33 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
         None
     }
 
-    /// Finds the ID of record 0, from the oldest one: its descriptor holds
-    /// still until it is used again.
+    /// Finds the ID of record 0, from a record that holds still meanwhile: the
+    /// oldest, or one of those spread over the ring after it.
     fn find_first_id(&self) -> Result<u64, Error> {
         let layout = &self.layout;
         let last = layout.count().wrapping_sub(1);
-        let mut tail = 0;
+        let apart = layout.count().div_ceil(u64::from(TRIES));
+        let mut at = self.read_u64(layout.tail_id)?;
         for _ in 0..TRIES {
-            tail = self.read_u64(layout.tail_id)? & ID_MASK;
-            let state_at = layout.desc(tail).wrapping_add(layout.desc_state);
+            let state_at = layout.desc(at).wrapping_add(layout.desc_state);
             let word = self.read_u64(state_at)?;
             fence(Ordering::Acquire);
-            let seq = self.read_u64(layout.info(tail).wrapping_add(layout.info_seq))?;
+            let seq = self.read_u64(layout.info(at).wrapping_add(layout.info_seq))?;
             fence(Ordering::Acquire);
-            let settled = matches!(word >> ID_BITS, FINALIZED | REUSABLE);
-            if word & ID_MASK != tail || !settled || self.read_u64(state_at)? != word {
-                continue;
-            }
-            // Before the ring was full once, its tail is what would be the
+            let again = self.read_u64(state_at)?;
+            // Until the ring was full once, its tail is what would be the
             // record before 0, but has the sequence number 0.
-            let seq = match (seq, tail & last) {
+            let seq = match (seq, at & last) {
                 (0, index) if index == last => u64::MAX,
                 _ => seq,
             };
-            if (tail ^ seq) & last == 0 {
-                return Ok(distance(seq, tail));
+            let settled = matches!(word >> ID_BITS, FINALIZED | REUSABLE);
+            if settled && again == word && (word ^ seq) & last == 0 && (word ^ at) & last == 0 {
+                return Ok(distance(seq, word));
             }
+            at = at.wrapping_add(apart);
         }
-        Err(Error::Damaged("the ID of its oldest record", tail))
+        Err(Error::Damaged("the ID of its oldest record", at))
     }
 
     /// Reads the record `seq`, if it is in its place.

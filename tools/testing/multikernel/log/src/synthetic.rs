@@ -481,9 +481,16 @@ impl Machine {
 
     /// Makes all stores that were not made yet.
     pub fn settle(&mut self) {
-        while let Some(store) = self.stores.pop_front() {
+        while self.store_one() {}
+    }
+
+    /// Makes the next of them, if there is one.
+    pub fn store_one(&mut self) -> bool {
+        let store = self.stores.pop_front();
+        if let Some(store) = &store {
             self.image.write(store.pa, &store.bytes);
         }
+        store.is_some()
     }
 
     /// The sequence number of the next record.
@@ -803,12 +810,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// From a machine with stores to make. How many at a time depends on
+    /// `image`, to which `stores` are made. How many at a time depends on
     /// `seed`.
-    pub fn new(machine: &mut Machine, seed: u64) -> Self {
+    pub fn new(image: Image, stores: VecDeque<Store>, seed: u64) -> Self {
         Live {
-            image: RefCell::new(machine.image.clone()),
-            stores: RefCell::new(std::mem::take(&mut machine.stores)),
+            image: RefCell::new(image),
+            stores: RefCell::new(stores),
             random: Cell::new(seed | 1),
         }
     }
