@@ -151,6 +151,10 @@ pub struct Image {
         allow_hyphen_values = true
     )]
     pub cmdline: String,
+
+    /// Let the command line name a UART, which the host then must not use
+    #[arg(long)]
+    pub uart: bool,
 }
 
 /// What is waited for after a start.

@@ -160,7 +160,7 @@ pub fn wait(
     interrupt.check()?;
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let mut fds = [
-        PollFd::new(instance, PollFlags::IN),
+        PollFd::new(instance, Event::POLL),
         PollFd::new(interrupt, PollFlags::IN),
     ];
     match rustix::event::poll(&mut fds, timeout.as_ref()) {

@@ -137,6 +137,33 @@ impl Info {
     }
 }
 
+/// What is loaded into an instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Image<'a> {
+    /// The kernel, a bzImage.
+    pub kernel: BorrowedFd<'a>,
+    /// Its initrd.
+    pub initrd: Option<BorrowedFd<'a>>,
+    /// Its command line, to which the module adds what keeps it off the
+    /// host's hardware.
+    pub cmdline: &'a str,
+    /// Whether the command line may name a UART, which the host then must not
+    /// use.
+    pub uart: bool,
+}
+
+impl<'a> Image<'a> {
+    /// A kernel alone, with an empty command line.
+    pub fn new(kernel: &'a impl AsFd) -> Self {
+        Self {
+            kernel: kernel.as_fd(),
+            initrd: None,
+            cmdline: "",
+            uart: false,
+        }
+    }
+}
+
 /// What [`Instance::poll`] saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -149,6 +176,10 @@ pub enum Event {
 }
 
 impl Event {
+    /// What to poll for: a change is an exceptional condition, there is
+    /// nothing to be read.
+    pub const POLL: PollFlags = PollFlags::PRI;
+
     /// Reads the answer of `poll(2)` for the descriptor of an instance.
     pub fn from_poll(flags: PollFlags) -> Self {
         if flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
@@ -168,13 +199,14 @@ impl Event {
 ///
 /// ```no_run
 /// use std::fs::File;
-/// use multikernel::{Device, Lifetime};
+/// use multikernel::{Device, Image, Lifetime};
 ///
 /// let device = Device::open()?;
 /// let instance = device.create("blue", Lifetime::Persistent)?;
 /// instance.set_cpus(&[2, 3], false)?;
 /// instance.set_memory(384 << 20, None)?;
-/// instance.load(&File::open("/boot/vmlinuz")?, None, "console=ttynull")?;
+/// let kernel = File::open("/boot/vmlinuz")?;
+/// instance.load(&Image { cmdline: "quiet", ..Image::new(&kernel) })?;
 /// instance.start()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -241,14 +273,11 @@ impl Instance {
         })
     }
 
-    /// Puts a kernel (a bzImage) and an initrd into its memory.
-    pub fn load(
-        &self,
-        kernel: &impl AsFd,
-        initrd: Option<BorrowedFd<'_>>,
-        cmdline: &str,
-    ) -> Result<()> {
-        ioctl::load(self.fd.as_fd(), kernel.as_fd(), initrd, cmdline.as_bytes())
+    /// Puts a kernel into its memory.
+    pub fn load(&self, image: &Image<'_>) -> Result<()> {
+        let flags = if image.uart { abi::MK_LOAD_UART } else { 0 };
+        let cmdline = image.cmdline.as_bytes();
+        ioctl::load(self.fd.as_fd(), image.kernel, image.initrd, cmdline, flags)
             .map_err(self.failed(Operation::Load))
     }
 
@@ -288,14 +317,15 @@ impl Instance {
     /// Waits until its state changes, but no longer than `timeout`.
     ///
     /// To wait for something else at the same time, poll the descriptor
-    /// ([`AsFd`]) for input and give the answer to [`Event::from_poll`].
+    /// ([`AsFd`]) for [`Event::POLL`] and give the answer to
+    /// [`Event::from_poll`].
     pub fn poll(&self, timeout: Option<Duration>) -> Result<Event> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         loop {
             let left = deadline
                 .map(|deadline| deadline.saturating_duration_since(Instant::now()))
                 .map(|left| Timespec::try_from(left).expect("it fits: it is what is left of one"));
-            let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+            let mut fds = [PollFd::new(&self.fd, Event::POLL)];
             match rustix::event::poll(&mut fds, left.as_ref()) {
                 Ok(_) => return Ok(Event::from_poll(fds[0].revents())),
                 Err(Errno::INTR) => continue,
@@ -407,9 +437,9 @@ mod tests {
     #[test]
     fn what_poll_says_is_read() {
         assert_eq!(Event::from_poll(PollFlags::empty()), Event::TimedOut);
-        assert_eq!(Event::from_poll(PollFlags::IN), Event::Changed);
+        assert_eq!(Event::from_poll(PollFlags::PRI), Event::Changed);
         assert_eq!(
-            Event::from_poll(PollFlags::IN | PollFlags::HUP),
+            Event::from_poll(PollFlags::PRI | PollFlags::HUP),
             Event::Destroyed
         );
     }

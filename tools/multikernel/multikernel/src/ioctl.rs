@@ -201,6 +201,7 @@ pub(crate) fn load(
     kernel: BorrowedFd<'_>,
     initrd: Option<BorrowedFd<'_>>,
     cmdline: &[u8],
+    flags: u32,
 ) -> Result<()> {
     let mut request = abi::mk_load {
         cmdline: cmdline.as_ptr() as u64,
@@ -210,7 +211,7 @@ pub(crate) fn load(
         ..Default::default()
     };
     // SAFETY: the text is `cmdline`, which the call only reads.
-    unsafe { call(instance, abi::MK_LOAD, 0, &mut request) }?;
+    unsafe { call(instance, abi::MK_LOAD, flags, &mut request) }?;
     Ok(())
 }
 

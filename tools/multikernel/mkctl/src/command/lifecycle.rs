@@ -18,7 +18,7 @@ use crate::progress::Progress;
 pub struct Files<'a> {
     kernel: File,
     initrd: Option<File>,
-    cmdline: &'a str,
+    image: &'a Image,
 }
 
 impl<'a> Files<'a> {
@@ -28,15 +28,19 @@ impl<'a> Files<'a> {
         Ok(Self {
             kernel: open("the kernel", &image.kernel)?,
             initrd: initrd.map(|path| open("the initrd", path)).transpose()?,
-            cmdline: &image.cmdline,
+            image,
         })
     }
 
     /// Loads them.
     pub fn load(&self, instance: &Instance) -> Result<()> {
         let _progress = Progress::new(format!("loading {}", instance.name()));
-        let initrd = self.initrd.as_ref().map(AsFd::as_fd);
-        Ok(instance.load(&self.kernel, initrd, self.cmdline)?)
+        Ok(instance.load(&multikernel::Image {
+            kernel: self.kernel.as_fd(),
+            initrd: self.initrd.as_ref().map(AsFd::as_fd),
+            cmdline: &self.image.cmdline,
+            uart: self.image.uart,
+        })?)
     }
 }
 
