@@ -87,8 +87,9 @@ pub fn compose<'a>(
     limit: usize,
     config: &Config,
 ) -> Result<usize, Error<'a>> {
-    let is_control = |b: &u8| b.is_ascii_control();
-    if let Some(at) = user.iter().position(is_control) {
+    // For the kernel 0xa0 is a space, as in Latin-1; UTF-8 has it in letters.
+    let is_wrong = |b: &u8| b.is_ascii_control() || *b == 0xa0;
+    if let Some(at) = user.iter().position(is_wrong) {
         return Err(Error::Character { byte: user[at], at });
     }
 
@@ -104,7 +105,7 @@ pub fn compose<'a>(
         }
         refuse(word.text, word.name, word.value, config, |_| true)?;
         let list = List::of(&word);
-        if list.is_some() && word.text.iter().any(|b| b"\" \xa0".contains(b)) {
+        if list.is_some() && word.text.iter().any(|b| b"\" ".contains(b)) {
             return Err(Error::Refused {
                 option: word.text,
                 why: "its value must have no quotes, to be joined with the loader's",
@@ -390,23 +391,17 @@ impl<'a> Words<'a> {
     }
 }
 
-/// As `isspace()` of the kernel, which is that of Latin-1; control characters
-/// were refused before.
-fn is_space(byte: u8) -> bool {
-    byte == b' ' || byte == 0xa0
-}
-
 impl<'a> Iterator for Words<'a> {
     type Item = Word<'a>;
 
     fn next(&mut self) -> Option<Word<'a>> {
         let rest = self.line.get(self.at..)?;
-        let at = self.at + rest.iter().position(|b| !is_space(*b))?;
+        let at = self.at + rest.iter().position(|b| *b != b' ')?;
         let rest = self.line.get(at..)?;
         let mut is_open = false;
         let end = rest.iter().position(|b| {
             is_open ^= *b == b'"';
-            !is_open && is_space(*b)
+            !is_open && *b == b' '
         });
         let text = rest.get(..end.unwrap_or(rest.len()))?;
         self.at = at + text.len();
@@ -524,8 +519,8 @@ impl fmt::Display for Error<'_> {
         match *self {
             Self::Character { byte, at } => write!(
                 f,
-                "the command line has a control character ({byte:#04x}) at offset {at}; \
-                 write it in one line"
+                "the command line has a byte {byte:#04x} at offset {at}, which a kernel \
+                 does not take for a letter; write one line of printable characters"
             ),
             Self::Quote { at } => write!(
                 f,

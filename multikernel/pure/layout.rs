@@ -213,14 +213,19 @@ impl Free<'_> {
         Err(Error::TooLarge { what, need, have })
     }
 
-    /// What is left beside the kernel: above it in its range, and the others.
+    /// What is left beside the kernel: below and above it in its range, and
+    /// the others.
     fn beside(&self, kernel: Range) -> impl DoubleEndedIterator<Item = Range> + '_ {
-        self.iter().filter_map(move |r| {
-            if r.contains(kernel) {
-                Range::between(kernel.end(), r.end())
+        self.iter().flat_map(move |r| {
+            let pieces = if r.contains(kernel) {
+                [
+                    Range::between(r.start(), kernel.start()),
+                    Range::between(kernel.end(), r.end()),
+                ]
             } else {
-                Some(r)
-            }
+                [Some(r), None]
+            };
+            pieces.into_iter().flatten()
         })
     }
 

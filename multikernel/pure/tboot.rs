@@ -10,15 +10,10 @@
 //!
 //! The instance may write anything to the page, at any time.
 
-use super::bytes;
 use super::range::PAGE;
 
 /// Where the instance says why it called, 32 bits: `shutdown_type`.
 pub const SHUTDOWN_TYPE: usize = 28;
-
-/// Where the stub counts the calls, 32 bits: `num_in_wfs`. An instance that
-/// takes its last but one processor offline waits for this to count it.
-pub const CALLS: usize = 564;
 
 const UUID: [u8; 16] = [
     0xff, 0x8d, 0x3c, 0x66, 0xb3, 0xe8, 0x82, 0x4b, 0xbf, 0xaa, 0x19, 0xea, 0x4d, 0x05, 0x7a, 0x08,
@@ -65,9 +60,9 @@ pub fn write(page: &mut [u8; PAGE as usize], entry: u32, base: u32, size: u32) {
     }
 }
 
-/// What the instance has called for last; `None`: nothing so far. `calls` and
-/// `shutdown_type` are the words at [`CALLS`] and [`SHUTDOWN_TYPE`], read in
-/// this order.
+/// What the instance has called for last; `None`: nothing so far. `calls` is
+/// what the stub has counted, `shutdown_type` the word at [`SHUTDOWN_TYPE`];
+/// they are read in this order.
 pub fn shutdown(calls: u32, shutdown_type: u32) -> Option<Shutdown> {
     if calls == 0 || shutdown_type == NONE {
         return None;
@@ -79,9 +74,4 @@ pub fn shutdown(calls: u32, shutdown_type: u32) -> Option<Shutdown> {
         5 => Shutdown::CpuOffline,
         other => Shutdown::Other(other),
     })
-}
-
-/// [`shutdown`], from a copy of the page.
-pub fn read(page: &[u8; PAGE as usize]) -> Option<Shutdown> {
-    shutdown(bytes::u32(page, CALLS)?, bytes::u32(page, SHUTDOWN_TYPE)?)
 }

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of an instance: every operation in every state.
+
+use multikernel_pure::pure::state::{Error, Life, Operation, Outcome, Reason, State};
+use proptest::prelude::*;
+use Operation::{Destroy, Kill, Load, SetCpus, SetMemory, Start};
+use Outcome::{Done, Lost, Unchanged};
+
+const OPERATIONS: [Operation; 6] = [SetCpus, SetMemory, Load, Start, Kill, Destroy];
+
+fn after(steps: &[Operation]) -> Life {
+    let mut life = Life::new();
+    for step in steps {
+        life.begin(*step).unwrap();
+        life.end(Done);
+    }
+    life
+}
+
+/// What each operation is told.
+type Verdicts = [Result<(), Error>; OPERATIONS.len()];
+
+const READY: [Operation; 3] = [SetCpus, SetMemory, Load];
+const RUNNING: [Operation; 4] = [SetCpus, SetMemory, Load, Start];
+
+/// Instances in each state, and what each operation says there.
+#[test]
+fn every_operation_in_every_state() {
+    let stopped = |reason| {
+        let mut life = after(&RUNNING);
+        assert!(life.stopped(reason));
+        life
+    };
+    let illegal = |operation, state| Err(Error::Illegal { operation, state });
+    let needs = |operation, first| Err(Error::Needs { operation, first });
+    let ok = Ok(());
+    let running = |operation| Err(Error::Running(operation));
+    let table: [(Life, State, Verdicts); 8] = [
+        (
+            after(&[]),
+            State::Created,
+            [
+                ok,
+                ok,
+                needs(Load, SetMemory),
+                needs(Start, Load),
+                illegal(Kill, State::Created),
+                ok,
+            ],
+        ),
+        (
+            after(&[SetMemory]),
+            State::Created,
+            [
+                ok,
+                ok,
+                ok,
+                needs(Start, Load),
+                illegal(Kill, State::Created),
+                ok,
+            ],
+        ),
+        (
+            after(&[SetMemory, Load]),
+            State::Loaded,
+            [
+                ok,
+                ok,
+                ok,
+                needs(Start, SetCpus),
+                illegal(Kill, State::Loaded),
+                ok,
+            ],
+        ),
+        (
+            after(&READY),
+            State::Loaded,
+            [ok, ok, ok, ok, illegal(Kill, State::Loaded), ok],
+        ),
+        (
+            after(&RUNNING),
+            State::Running,
+            [
+                running(SetCpus),
+                running(SetMemory),
+                running(Load),
+                running(Start),
+                ok,
+                running(Destroy),
+            ],
+        ),
+        (
+            stopped(Reason::Halt),
+            State::Stopped,
+            [
+                ok,
+                ok,
+                ok,
+                needs(Start, Load),
+                illegal(Kill, State::Stopped),
+                ok,
+            ],
+        ),
+        (
+            stopped(Reason::Panic),
+            State::Crashed,
+            [
+                ok,
+                ok,
+                ok,
+                needs(Start, Load),
+                illegal(Kill, State::Crashed),
+                ok,
+            ],
+        ),
+        (after(&[Destroy]), State::Created, [Err(Error::Gone); 6]),
+    ];
+    for (life, state, expected) in table {
+        assert_eq!(life.state(), state);
+        for (operation, expected) in OPERATIONS.into_iter().zip(expected) {
+            assert_eq!(life.check(operation), expected, "{operation:?}, {state}");
+            let mut life = life;
+            assert_eq!(life.begin(operation), expected);
+            assert_eq!(life.under_way(), expected.is_ok().then_some(operation));
+        }
+    }
+}
+
+#[test]
+fn one_thing_at_a_time() {
+    for first in OPERATIONS {
+        let mut life = match first {
+            Kill => after(&RUNNING),
+            _ => after(&READY),
+        };
+        life.begin(first).unwrap();
+        for second in OPERATIONS {
+            assert_eq!(life.begin(second), Err(Error::Busy(first)));
+        }
+        life.end(Unchanged);
+        assert_eq!(life.under_way(), None);
+        life.check(first).unwrap();
+    }
+}
+
+#[test]
+fn what_fails_leaves_what_it_left() {
+    // (steps before, operation, outcome, state after, what start says then)
+    let needs = |first| {
+        Err(Error::Needs {
+            operation: Start,
+            first,
+        })
+    };
+    let cases = [
+        (SetCpus, Lost, State::Loaded, needs(SetCpus)),
+        (SetMemory, Lost, State::Created, needs(Load)),
+        (SetMemory, Done, State::Created, needs(Load)),
+        (Load, Lost, State::Created, needs(Load)),
+        (Load, Done, State::Loaded, Ok(())),
+        (Start, Lost, State::Crashed, needs(Load)),
+    ];
+    for (operation, outcome, state, start) in cases {
+        let mut life = after(&READY);
+        life.begin(operation).unwrap();
+        life.end(outcome);
+        assert_eq!(life.state(), state, "{operation:?} {outcome:?}");
+        assert_eq!(life.check(Start), start, "{operation:?} {outcome:?}");
+    }
+    for operation in [SetCpus, SetMemory, Load, Start, Destroy] {
+        let before = after(&READY);
+        let mut life = before;
+        life.begin(operation).unwrap();
+        life.end(Unchanged);
+        assert_eq!(life, before);
+    }
+    // Without memory there is nothing to load into.
+    let mut life = after(&READY);
+    life.begin(SetMemory).unwrap();
+    life.end(Lost);
+    assert!(matches!(
+        life.check(Load),
+        Err(Error::Needs {
+            first: SetMemory,
+            ..
+        })
+    ));
+    // A start that failed tells so.
+    let mut life = after(&READY);
+    life.begin(Start).unwrap();
+    life.end(Lost);
+    assert_eq!(life.reason(), Reason::StartFailed);
+    assert_eq!(life.runs(), 0);
+}
+
+#[test]
+fn each_reason_has_its_state() {
+    for (reason, state) in [
+        (Reason::Killed, State::Stopped),
+        (Reason::Restart, State::Stopped),
+        (Reason::Halt, State::Stopped),
+        (Reason::HostDown, State::Stopped),
+        (Reason::Panic, State::Crashed),
+        (Reason::StartFailed, State::Crashed),
+    ] {
+        let mut life = after(&RUNNING);
+        assert!(life.stopped(reason));
+        assert_eq!((life.state(), life.reason()), (state, reason));
+        // The first reason counts.
+        assert!(!life.stopped(Reason::Killed));
+        assert_eq!(life.reason(), reason);
+        // A new kernel has not ended.
+        life.begin(Load).unwrap();
+        life.end(Done);
+        assert_eq!(life.reason(), Reason::None);
+    }
+    let mut life = after(&READY);
+    assert!(!life.stopped(Reason::Panic), "it does not run");
+    assert_eq!(life.state(), State::Loaded);
+}
+
+#[test]
+fn a_kill_may_come_too_late() {
+    let mut life = after(&RUNNING);
+    life.begin(Kill).unwrap();
+    assert!(life.stopped(Reason::Restart));
+    life.end(Done);
+    assert_eq!(life.reason(), Reason::Restart);
+    let mut life = after(&RUNNING);
+    life.begin(Kill).unwrap();
+    life.end(Done);
+    assert_eq!(life.reason(), Reason::Killed);
+}
+
+#[test]
+fn changes_are_counted() {
+    let mut life = Life::new();
+    let mut seen = life.generation();
+    let mut changed = |life: &Life| {
+        let before = std::mem::replace(&mut seen, life.generation());
+        life.generation() - before
+    };
+    for (step, changes) in [
+        (SetCpus, 0),
+        (SetMemory, 0),
+        (Load, 1),
+        (Load, 0),
+        (Start, 1),
+        (Kill, 1),
+        (SetCpus, 0),
+        (Load, 1),
+        (SetMemory, 1),
+    ] {
+        life.begin(step).unwrap();
+        assert_eq!(changed(&life), 0);
+        life.end(Done);
+        assert_eq!(changed(&life), changes, "{step:?}");
+    }
+    assert_eq!(life.runs(), 1);
+}
+
+#[test]
+fn messages_say_what_to_do() {
+    let says = |error: Error, words: &str| assert_eq!(error.to_string(), words);
+    says(
+        Error::Busy(Load),
+        "another request is under way, to load a kernel; wait until it is done",
+    );
+    says(
+        Error::Running(SetCpus),
+        "cannot set its CPUs: the instance is running; kill it first",
+    );
+    says(
+        after(&[]).check(Kill).unwrap_err(),
+        "cannot kill it: the instance is created",
+    );
+    says(
+        after(&[SetMemory]).check(Start).unwrap_err(),
+        "cannot start it: load a kernel first",
+    );
+    says(Error::Gone, "the instance was destroyed");
+    assert_eq!(Reason::Panic.to_string(), "panicked");
+    assert_eq!(State::Crashed.to_string(), "crashed");
+}
+
+proptest! {
+    /// Whatever is done: only what is complete runs, and counts go up.
+    #[test]
+    fn it_stays_sound(steps in proptest::collection::vec((0usize..7, 0usize..3), 0..60)) {
+        let mut life = Life::new();
+        for (step, outcome) in steps {
+            let before = life;
+            match OPERATIONS.get(step) {
+                Some(operation) => {
+                    if life.begin(*operation).is_ok() {
+                        life.end([Done, Unchanged, Lost][outcome]);
+                    } else {
+                        prop_assert_eq!(life, before);
+                    }
+                }
+                None => {
+                    life.stopped([Reason::Halt, Reason::Panic, Reason::HostDown][outcome]);
+                }
+            }
+            prop_assert_eq!(life.under_way(), None);
+            let is_new = (life.state(), life.reason()) != (before.state(), before.reason());
+            prop_assert_eq!(life.generation(), before.generation() + u64::from(is_new));
+            if life.state() == State::Running && before.state() != State::Running {
+                prop_assert_eq!(before.state(), State::Loaded);
+                prop_assert_eq!(life.runs(), before.runs() + 1);
+            } else {
+                prop_assert_eq!(life.runs(), before.runs());
+            }
+            let has_ended = matches!(life.state(), State::Stopped | State::Crashed);
+            prop_assert_eq!(has_ended, life.reason() != Reason::None);
+            prop_assert!(!before.is_gone() || life == before);
+        }
+    }
+}
