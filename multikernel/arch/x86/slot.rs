@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the trampoline needs around it, in an instance's slot below 1 MiB ([`crate::pure::slot`]).
+
+use super::trampoline;
+use crate::pure::slot::{MAILBOX, STUB, TRAMPOLINE};
+
+/// Offset of 576 bytes for XRSTOR, which is told that all is in its initial state.
+const XSAVE: usize = STUB as usize + 0x400;
+/// Offset of the trampoline's IDT, 32 gates.
+const IDT: usize = STUB as usize + 0x800;
+
+// The assembly counts on it.
+const _: () = assert!(MAILBOX == TRAMPOLINE + 0x1000 && STUB == TRAMPOLINE + 0x2000);
+
+/// Page tables for the way into long mode, in the instance's RAM: they are needed only before it
+/// runs and after it ended.
+pub(crate) const EARLY_TABLES: usize = 0x1000;
+
+/// The reset value of MXCSR, which XRSTOR reads even where the state is initial.
+const MXCSR: u32 = 0x1f80;
+const MXCSR_OFFSET: usize = 24;
+
+const PRESENT_WRITE: u64 = 0x3;
+const LARGE: u64 = 0x80;
+
+/// Writes everything that the trampoline needs but its list, through `write(offset, bytes)`.
+pub(crate) fn write_trampoline(base: u64, mut write: impl FnMut(usize, &[u8])) {
+    write(TRAMPOLINE as usize, trampoline::code());
+    write(XSAVE, &[0; 576]);
+    write(XSAVE + MXCSR_OFFSET, &MXCSR.to_le_bytes());
+
+    let handlers = trampoline::handlers();
+    for vector in 0..32 {
+        let offset = match vector {
+            13 => handlers.general_protection,
+            18 => handlers.machine_check,
+            _ => handlers.other,
+        };
+        write(IDT + 16 * vector, &gate(base + TRAMPOLINE + offset as u64));
+    }
+
+    let table = |n: usize| base + (EARLY_TABLES + 0x1000 * n) as u64;
+    for (n, entry) in [
+        table(1) | PRESENT_WRITE,
+        table(2) | PRESENT_WRITE,
+        PRESENT_WRITE | LARGE,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        write(EARLY_TABLES + 0x1000 * n, &[0; 0x1000]);
+        write(EARLY_TABLES + 0x1000 * n, &entry.to_le_bytes());
+    }
+}
+
+/// A 64-bit interrupt gate to `address` (SDM 3A, 6.14.1).
+fn gate(address: u64) -> [u8; 16] {
+    const CODE64: u64 = 0x10;
+    const INTERRUPT_GATE: u64 = 0x8e00;
+    let low = (address & 0xffff)
+        | CODE64 << 16
+        | INTERRUPT_GATE << 32
+        | (address >> 16 & 0xffff) << 48;
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&low.to_le_bytes());
+    bytes[8..].copy_from_slice(&(address >> 32).to_le_bytes());
+    bytes
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `shim.c` offers, as `shim.h` declares it.
+
+// The bindings' own types, behind pointers only.
+#![allow(improper_ctypes)]
+
+use kernel::{bindings, ffi::*};
+
+pub(crate) const HAS_XSAVE: u64 = 1 << 0;
+pub(crate) const HAS_IBPB: u64 = 1 << 1;
+pub(crate) const HAS_FLUSH_L1D: u64 = 1 << 2;
+pub(crate) const HAS_MCE: u64 = 1 << 3;
+pub(crate) const HAS_HWP: u64 = 1 << 4;
+
+/// One register to read, and what was read.
+#[repr(C)]
+pub(crate) struct MsrValue {
+    pub(crate) msr: u32,
+    pub(crate) exists: u32,
+    pub(crate) value: u64,
+}
+
+/// The registers to read.
+#[repr(C)]
+pub(crate) struct MsrList {
+    pub(crate) count: u64,
+    pub(crate) entries: *mut MsrValue,
+}
+
+pub(crate) type IrqHandler =
+    unsafe extern "C" fn(irq: c_int, data: *mut c_void) -> bindings::irqreturn_t;
+
+extern "C" {
+    pub(crate) fn mk_apic_mode() -> c_uint;
+    pub(crate) fn mk_apic_icr_write(low: u32, apic_id: u32);
+    pub(crate) fn mk_boot_cpu_apic_id() -> u32;
+    pub(crate) fn mk_cpu_apic_id(cpu: c_uint) -> u32;
+    pub(crate) fn mk_cpu_possible(cpu: c_uint) -> bool;
+    pub(crate) fn mk_cpu_present(cpu: c_uint) -> bool;
+    pub(crate) fn mk_cpu_online(cpu: c_uint) -> bool;
+    pub(crate) fn mk_set_cpu_present(cpu: c_uint, present: bool);
+    pub(crate) fn mk_cpu_siblings(a: c_uint, b: c_uint) -> bool;
+    pub(crate) fn mk_cpu_node(cpu: c_uint) -> c_int;
+    pub(crate) fn mk_read_msrs(cpu: c_uint, list: *mut MsrList) -> c_int;
+    pub(crate) fn mk_cpu_features() -> u64;
+    pub(crate) fn mk_memory_encrypted() -> bool;
+    pub(crate) fn mk_tsc_khz() -> c_uint;
+    pub(crate) fn mk_phys_to_virt(address: u64) -> *mut c_void;
+    pub(crate) fn mk_e820_is_ram(start: u64, end: u64) -> bool;
+    pub(crate) fn mk_node_has_memory(node: c_int) -> bool;
+    pub(crate) fn mk_alloc_contig(nr_pages: c_ulong, node: c_int) -> c_ulong;
+    pub(crate) fn mk_page_poisoned(pfn: c_ulong) -> bool;
+    pub(crate) fn mk_free_pages(node: c_int) -> c_ulong;
+    pub(crate) fn mk_line_alloc(
+        handler: IrqHandler,
+        name: *const c_char,
+        data: *mut c_void,
+        vector: *mut u32,
+    ) -> c_int;
+    pub(crate) fn mk_line_free(irq: c_int, data: *mut c_void);
+    pub(crate) fn mk_file_size(file: *mut bindings::file) -> i64;
+    pub(crate) fn mk_file_mode(file: *mut bindings::file) -> bindings::umode_t;
+}
+
+// Exported to modules, and not in the bindings.
+extern "C" {
+    pub(crate) fn remove_cpu(cpu: c_uint) -> c_int;
+    pub(crate) fn add_cpu(cpu: c_uint) -> c_int;
+    pub(crate) fn free_contig_range(pfn: c_ulong, nr_pages: c_ulong);
+    pub(crate) fn kernel_read_file_from_fd(
+        fd: c_int,
+        offset: i64,
+        buf: *mut *mut c_void,
+        buf_size: usize,
+        file_size: *mut usize,
+        id: c_uint,
+    ) -> isize;
+    pub(crate) fn anon_inode_getfile(
+        name: *const c_char,
+        fops: *const bindings::file_operations,
+        data: *mut c_void,
+        flags: c_int,
+    ) -> *mut bindings::file;
+    pub(crate) fn si_mem_available() -> c_long;
+    pub(crate) fn vfree(start: *const c_void);
+}

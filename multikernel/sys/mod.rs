@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers of what the kernel exports and the kernel crate does not have yet.
+
+pub(crate) mod contig;
+pub(crate) mod ffi;
+pub(crate) mod file;
+pub(crate) mod iomem;
+pub(crate) mod line;
+pub(crate) mod notifier;
+pub(crate) mod physical;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bytes at physical addresses that another kernel may be using, too.
+
+use super::ffi;
+use core::arch::asm;
+use kernel::prelude::*;
+
+/// A piece of physical memory that the module owns, in the direct map.
+///
+/// Another kernel may write it at any time, so no reference into it is ever made: bytes are copied in
+/// and out.
+///
+/// # Invariants
+///
+/// The owner of this value owns `bytes` bytes from `start` on, they are RAM in the direct map, and
+/// they stay so as long as this value lives.
+pub(crate) struct Physical {
+    start: u64,
+    bytes: u64,
+}
+
+impl Physical {
+    /// # Safety
+    ///
+    /// The caller has to guarantee the invariants.
+    pub(crate) const unsafe fn new(start: u64, bytes: u64) -> Self {
+        Self { start, bytes }
+    }
+
+    pub(crate) const fn start(&self) -> u64 {
+        self.start
+    }
+
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) const fn end(&self) -> u64 {
+        self.start + self.bytes
+    }
+
+    /// The kernel's address of `len` bytes at physical address `at`, if they are all in here.
+    fn pointer(&self, at: u64, len: usize) -> Option<*mut u8> {
+        let offset = at.checked_sub(self.start)?;
+        if offset.checked_add(len as u64)? > self.bytes {
+            return None;
+        }
+        // SAFETY: The invariants say that it is RAM in the direct map.
+        Some(unsafe { ffi::mk_phys_to_virt(at) }.cast())
+    }
+
+    /// Copies `bytes` to physical address `at`.
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> Result {
+        let to = self.pointer(at, bytes.len()).ok_or(EFAULT)?;
+        // SAFETY: `to` is good for that many bytes, and nobody has a reference to them.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        Ok(())
+    }
+
+    /// Copies from physical address `at` to `bytes`; each byte is read once.
+    pub(crate) fn read(&self, at: u64, bytes: &mut [u8]) -> Result {
+        let from = self.pointer(at, bytes.len()).ok_or(EFAULT)?;
+        // SAFETY: `from` is good for that many bytes. What another kernel writes at the same time is
+        // copied as it is at some moment; the result is plain bytes, of which every value is valid.
+        unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Reads the u32 at physical address `at`, which another CPU may be writing.
+    pub(crate) fn load(&self, at: u64) -> Result<u32> {
+        let from = self.pointer(at, 4).ok_or(EFAULT)?.cast::<u32>();
+        if !from.is_aligned() {
+            return Err(EFAULT);
+        }
+        // SAFETY: `from` is aligned and good for four bytes.
+        Ok(unsafe { from.read_volatile() })
+    }
+
+    /// A window for code that writes by itself, such as reading a file.
+    ///
+    /// The pointer is good as long as `self` is; no reference may be made from it.
+    pub(crate) fn window(&self, at: u64, len: usize) -> Result<*mut c_void> {
+        Ok(self.pointer(at, len).ok_or(EFAULT)?.cast())
+    }
+
+    /// Fills all of it with zeros, past the caches, and lets others run in between.
+    pub(crate) fn zero(&self) {
+        const STEP: u64 = 4 << 20;
+        let mut at = self.start;
+        while at < self.end() {
+            let len = STEP.min(self.end() - at);
+            if let Some(to) = self.pointer(at, len as usize) {
+                // SAFETY: `to` is good for `len` bytes, a multiple of a page.
+                unsafe { zero_pages(to, len as usize) };
+            }
+            // SAFETY: All callers may sleep.
+            unsafe { kernel::bindings::__cond_resched() };
+            at += len;
+        }
+    }
+}
+
+/// # Safety
+///
+/// `len` bytes at `to` are the caller's, and `len` is a multiple of 32 and not 0.
+unsafe fn zero_pages(to: *mut u8, len: usize) {
+    // SAFETY: It writes `len` bytes from `to` on, in steps of 32.
+    unsafe {
+        asm!(
+            "2:",
+            "movnti [{to}], {zero}",
+            "movnti [{to} + 8], {zero}",
+            "movnti [{to} + 16], {zero}",
+            "movnti [{to} + 24], {zero}",
+            "add {to}, 32",
+            "sub {len}, 32",
+            "jnz 2b",
+            "sfence",
+            to = inout(reg) to => _,
+            len = inout(reg) len => _,
+            zero = in(reg) 0u64,
+            options(nostack),
+        );
+    }
+}

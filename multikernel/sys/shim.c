@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What Rust cannot reach by itself: macros, inline functions and structures
+ * that the kernel crate's bindings do not have. Nothing here decides anything.
+ */
+#include <linux/acpi.h>
+#include <linux/anon_inodes.h>
+#include <linux/cc_platform.h>
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/gfp.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/kernel_read_file.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/smp.h>
+#include <linux/topology.h>
+#include <asm/apic.h>
+#include <asm/cpufeature.h>
+#include <asm/e820/api.h>
+#include <asm/hw_irq.h>
+#include <asm/hypervisor.h>
+#include <asm/io.h>
+#include <asm/irqdomain.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
+#include <asm/x86_init.h>
+#include "shim.h"
+
+/* ---- local APIC ---------------------------------------------------------- */
+
+unsigned int mk_apic_mode(void)
+{
+	if (!boot_cpu_has(X86_FEATURE_APIC) || !apic || !apic->icr_write)
+		return 0;
+	/* A hypervisor that starts CPUs by calls of its own has no INIT for us. */
+	if (apic->wakeup_secondary_cpu || apic->wakeup_secondary_cpu_64)
+		return 0;
+	if (hypervisor_is_type(X86_HYPER_XEN_PV))
+		return 0;
+	return x2apic_mode ? 2 : 1;
+}
+
+void mk_apic_icr_write(u32 low, u32 apic_id)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	apic->icr_write(low, apic_id);
+	if (apic->wait_icr_idle)
+		apic->wait_icr_idle();
+	local_irq_restore(flags);
+}
+
+u32 mk_boot_cpu_apic_id(void)
+{
+	return boot_cpu_physical_apicid;
+}
+
+/* ---- CPUs ---------------------------------------------------------------- */
+
+u32 mk_cpu_apic_id(unsigned int cpu)
+{
+	return per_cpu(x86_cpu_to_apicid, cpu);
+}
+
+bool mk_cpu_possible(unsigned int cpu)
+{
+	return cpu < nr_cpu_ids && cpu_possible(cpu);
+}
+
+bool mk_cpu_present(unsigned int cpu)
+{
+	return cpu < nr_cpu_ids && cpu_present(cpu);
+}
+
+bool mk_cpu_online(unsigned int cpu)
+{
+	return cpu < nr_cpu_ids && cpu_online(cpu);
+}
+
+void mk_set_cpu_present(unsigned int cpu, bool present)
+{
+	set_cpu_present(cpu, present);
+}
+
+bool mk_cpu_siblings(unsigned int a, unsigned int b)
+{
+	return cpumask_test_cpu(b, topology_sibling_cpumask(a));
+}
+
+int mk_cpu_node(unsigned int cpu)
+{
+	return cpu_to_node(cpu);
+}
+
+static void read_msrs(void *data)
+{
+	struct mk_msr_list *list = data;
+	u64 value;
+	u32 i;
+
+	for (i = 0; i < list->count; i++) {
+		list->entries[i].exists = !rdmsrq_safe(list->entries[i].msr, &value);
+		list->entries[i].value = list->entries[i].exists ? value : 0;
+	}
+}
+
+int mk_read_msrs(unsigned int cpu, struct mk_msr_list *list)
+{
+	return smp_call_function_single(cpu, read_msrs, list, 1);
+}
+
+u64 mk_cpu_features(void)
+{
+	u64 features = 0;
+
+	if (boot_cpu_has(X86_FEATURE_XSAVE))
+		features |= MK_HAS_XSAVE;
+	if (boot_cpu_has(X86_FEATURE_IBPB))
+		features |= MK_HAS_IBPB;
+	if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+		features |= MK_HAS_FLUSH_L1D;
+	if (boot_cpu_has(X86_FEATURE_MCE))
+		features |= MK_HAS_MCE;
+	if (boot_cpu_has(X86_FEATURE_HWP))
+		features |= MK_HAS_HWP;
+	return features;
+}
+
+bool mk_memory_encrypted(void)
+{
+	return cc_platform_has(CC_ATTR_MEM_ENCRYPT) ||
+	       cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT) ||
+	       cc_platform_has(CC_ATTR_HOST_SEV_SNP) ||
+	       cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT);
+}
+
+unsigned int mk_tsc_khz(void)
+{
+	return boot_cpu_has(X86_FEATURE_TSC) ? tsc_khz : 0;
+}
+
+/* ---- memory -------------------------------------------------------------- */
+
+void *mk_phys_to_virt(phys_addr_t address)
+{
+	return phys_to_virt(address);
+}
+
+bool mk_e820_is_ram(u64 start, u64 end)
+{
+	return e820__mapped_any(start, end, E820_TYPE_RAM) &&
+	       !e820__mapped_any(start, end, E820_TYPE_RESERVED);
+}
+
+bool mk_node_has_memory(int node)
+{
+	return node >= 0 && node < MAX_NUMNODES && node_state(node, N_MEMORY);
+}
+
+unsigned long mk_alloc_contig(unsigned long nr_pages, int node)
+{
+	nodemask_t nodes = NODE_MASK_NONE;
+	struct page *page;
+
+	node_set(node, nodes);
+	page = alloc_contig_pages(nr_pages, GFP_KERNEL | __GFP_NOWARN, node, &nodes);
+	return page ? page_to_pfn(page) : 0;
+}
+
+bool mk_page_poisoned(unsigned long pfn)
+{
+	return PageHWPoison(pfn_to_page(pfn));
+}
+
+unsigned long mk_free_pages(int node)
+{
+	unsigned long free = 0;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		free += zone_page_state(&NODE_DATA(node)->node_zones[i], NR_FREE_PAGES);
+	return free;
+}
+
+/* ---- interrupts ---------------------------------------------------------- */
+
+static irqreturn_t line_rung(int irq, void *data)
+{
+	return IRQ_WAKE_THREAD;
+}
+
+int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vector)
+{
+	/* The boot CPU is never lent, so the pair never goes stale. */
+	struct irq_alloc_info info = { .mask = cpumask_of(0) };
+	struct irq_cfg *cfg;
+	int irq, err;
+
+	irq = __irq_domain_alloc_irqs(x86_vector_domain, -1, 1, NUMA_NO_NODE, &info, false, NULL);
+	if (irq < 0)
+		return irq;
+	irq_set_handler(irq, handle_edge_irq);
+	irq_modify_status(irq, 0, IRQ_NO_BALANCING);
+	err = request_threaded_irq(irq, line_rung, handler, IRQF_NOBALANCING, name, data);
+	if (err)
+		goto free;
+	err = irq_force_affinity(irq, cpumask_of(0));
+	cfg = irqd_cfg(irq_get_irq_data(irq));
+	if (err || !cfg || cfg->vector < 32) {
+		free_irq(irq, data);
+		err = err ?: -ENODEV;
+		goto free;
+	}
+	*vector = cfg->vector;
+	return irq;
+free:
+	irq_domain_free_irqs(irq, 1);
+	return err;
+}
+
+void mk_line_free(int irq, void *data)
+{
+	free_irq(irq, data);
+	irq_domain_free_irqs(irq, 1);
+}
+
+/* ---- files --------------------------------------------------------------- */
+
+loff_t mk_file_size(struct file *file)
+{
+	return i_size_read(file_inode(file));
+}
+
+umode_t mk_file_mode(struct file *file)
+{
+	return file_inode(file)->i_mode;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What shim.c offers to Rust; ffi.rs declares the same. */
+#ifndef _MULTIKERNEL_SHIM_H
+#define _MULTIKERNEL_SHIM_H
+
+#include <linux/fs.h>
+#include <linux/interrupt.h>
+#include <linux/types.h>
+
+#define MK_HAS_XSAVE		(1ULL << 0)
+#define MK_HAS_IBPB		(1ULL << 1)
+#define MK_HAS_FLUSH_L1D	(1ULL << 2)
+#define MK_HAS_MCE		(1ULL << 3)
+#define MK_HAS_HWP		(1ULL << 4)
+
+struct mk_msr_value {
+	u32 msr;
+	u32 exists;
+	u64 value;
+};
+
+struct mk_msr_list {
+	u64 count;
+	struct mk_msr_value *entries;
+};
+
+unsigned int mk_apic_mode(void);
+void mk_apic_icr_write(u32 low, u32 apic_id);
+u32 mk_boot_cpu_apic_id(void);
+u32 mk_cpu_apic_id(unsigned int cpu);
+bool mk_cpu_possible(unsigned int cpu);
+bool mk_cpu_present(unsigned int cpu);
+bool mk_cpu_online(unsigned int cpu);
+void mk_set_cpu_present(unsigned int cpu, bool present);
+bool mk_cpu_siblings(unsigned int a, unsigned int b);
+int mk_cpu_node(unsigned int cpu);
+int mk_read_msrs(unsigned int cpu, struct mk_msr_list *list);
+u64 mk_cpu_features(void);
+bool mk_memory_encrypted(void);
+unsigned int mk_tsc_khz(void);
+void *mk_phys_to_virt(phys_addr_t address);
+bool mk_e820_is_ram(u64 start, u64 end);
+bool mk_node_has_memory(int node);
+unsigned long mk_alloc_contig(unsigned long nr_pages, int node);
+bool mk_page_poisoned(unsigned long pfn);
+unsigned long mk_free_pages(int node);
+int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vector);
+void mk_line_free(int irq, void *data);
+loff_t mk_file_size(struct file *file);
+umode_t mk_file_mode(struct file *file);
+
+#endif /* _MULTIKERNEL_SHIM_H */
