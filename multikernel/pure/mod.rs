@@ -22,6 +22,7 @@ pub mod cmdline;
 pub mod cpus;
 pub mod e820;
 pub mod layout;
+pub mod madt;
 pub mod memory;
 pub mod name;
 pub mod pagewalk;

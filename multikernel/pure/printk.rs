@@ -39,8 +39,6 @@ const BLOCK_ID: u64 = 8;
 
 /// How often a record is read again because its writer was at it.
 const TRIES: u32 = 8;
-/// How many lost records are passed before the oldest one is asked for again.
-const BOUNDS_EVERY: u64 = 256;
 /// How many of the latest records are searched for a panic. What follows its
 /// message are registers and stacks of each CPU.
 const PANIC_SEARCH_MAX: u64 = 1 << 14;
@@ -200,17 +198,13 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
     /// Reads the record with the sequence number `seq`, or the oldest after
     /// it that is still there, and puts its text into `text`, cut to fit.
     pub fn next(&self, seq: u64, text: &mut [u8]) -> Result<Next, Error> {
-        let mut at = seq;
-        let mut end = 0;
-        for step in 0..=self.layout.count() {
-            if step % BOUNDS_EVERY == 0 {
-                let first;
-                (first, end) = self.bounds()?;
-                if at > end {
-                    return Err(Error::Replaced(at, end));
-                }
-                at = at.max(first);
-            }
+        let (first, end) = self.bounds()?;
+        if seq > end {
+            return Err(Error::Replaced(seq, end));
+        }
+        let mut at = seq.max(first);
+        // There are not more, unless a writer is faster than this.
+        for _ in 0..self.layout.count() {
             if at >= end {
                 break;
             }

@@ -165,7 +165,7 @@ struct mk_list {
 #define MK_REASON_HALT		3	/* the instance halted or powered off */
 #define MK_REASON_PANIC		4	/* the instance panicked */
 #define MK_REASON_HOST_DOWN	5	/* the host goes down */
-#define MK_REASON_START_FAILED	6	/* its boot CPU did not start */
+#define MK_REASON_START_FAILED	6	/* a CPU did not start */
 
 /* MK_SET_CPUS: a core may be split between two kernels */
 #define MK_CPUS_SPLIT_CORES	(1U << 0)
@@ -206,9 +206,12 @@ struct mk_memory {
 	__u32 reserved;
 };
 
+/* MK_LOAD: the command line may name a UART that the host does not use */
+#define MK_LOAD_UART		(1U << 0)
+
 /**
  * struct mk_load - MK_LOAD: put a kernel and an initrd into the memory
- * @header: no flags
+ * @header: MK_LOAD_UART
  * @cmdline: address of the command line
  * @cmdline_size: its length in bytes, without a NUL
  * @kernel_fd: a bzImage, boot protocol 2.12 or later, 64-bit, relocatable

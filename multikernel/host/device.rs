@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/dev/multikernel`.
+
+use super::{
+    fail::{fail, Outcome},
+    handle::Handle,
+    ioctl,
+    registry::{locked_down, Host},
+};
+use crate::uapi::*;
+use kernel::{
+    bindings,
+    fs::File,
+    miscdevice::{MiscDevice, MiscDeviceRegistration},
+    prelude::*,
+    sync::{Arc, ArcBorrow},
+};
+
+#[vtable]
+impl MiscDevice for Host {
+    type Ptr = Arc<Host>;
+
+    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Arc<Host>> {
+        // SAFETY: It may be called from any task.
+        if !unsafe { bindings::capable(bindings::CAP_SYS_BOOT as c_int) } {
+            return Err(EPERM);
+        }
+        crate::host().ok_or(ENODEV)
+    }
+
+    fn ioctl(host: ArcBorrow<'_, Host>, _file: &File, command: u32, arg: usize) -> Result<isize> {
+        match command {
+            MK_QUERY => ioctl::call(arg, 0, |query: &mut mk_query| {
+                host.query(query);
+                Ok(0)
+            }),
+            MK_LIST => ioctl::call(arg, 0, |arg: &mut mk_list| list(&host, arg).map(|()| 0)),
+            MK_CREATE => ioctl::call(arg, MK_CREATE_AUTO_DESTROY, |name: &mut mk_name| {
+                permit()?;
+                let auto_destroy = name.header.flags & MK_CREATE_AUTO_DESTROY != 0;
+                let instance = Host::create(&host.into(), &name.name)?;
+                let file = Handle::open(instance.clone(), auto_destroy).inspect_err(|_| {
+                    // Nobody could get at it by a descriptor; it has never had anything.
+                    let _ = instance.destroy(true);
+                })?;
+                Ok(file.install() as isize)
+            }),
+            MK_OPEN => ioctl::call(arg, 0, |name: &mut mk_name| {
+                permit()?;
+                let instance = host.find(&name.name)?;
+                Ok(Handle::open(instance, false)?.install() as isize)
+            }),
+            _ => Err(ENOTTY),
+        }
+    }
+}
+
+/// What kexec would be refused is refused here, too.
+fn permit() -> Outcome {
+    if locked_down() {
+        return Err(fail!(
+            EPERM,
+            "this kernel is locked down, and starting another one is refused as kexec is"
+        ));
+    }
+    Ok(())
+}
+
+fn list(host: &Host, list: &mut mk_list) -> Outcome {
+    let stride = list.entry_size as usize;
+    if stride == 0 && list.nr_entries > 0 {
+        return Err(fail!(EINVAL, "entry_size is 0"));
+    }
+    let instances = host.instances();
+    let entries = instances.iter().map(|instance| {
+        instance.with_status(|status| mk_list_entry {
+            name: *instance.name().as_bytes(),
+            state: status.life.state() as u32,
+            reason: status.life.reason() as u32,
+            nr_cpus: status.cpus.len() as u32,
+            reserved: 0,
+            memory: status.bytes,
+        })
+    });
+    ioctl::write_array(list.entries, list.nr_entries as usize, stride, entries)?;
+    list.nr_entries = instances.len() as u32;
+    Ok(())
+}

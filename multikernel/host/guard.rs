@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens to the instances when the host goes down, or to sleep.
+
+use super::{fail::report, registry::Host};
+use crate::{
+    pure::state::State,
+    sys::notifier::{Notify, Reboot, Sleep},
+};
+use kernel::{bindings, prelude::*};
+
+impl Notify<Reboot> for Host {
+    /// The machine restarts, halts, powers off, or another kernel takes it over: an instance must not
+    /// go on in memory that will not be its own.
+    fn notify(&self, _event: usize) -> Result {
+        self.close(Some("the host goes down"));
+        for instance in &self.instances() {
+            instance.stop_for_good();
+        }
+        Ok(())
+    }
+}
+
+impl Notify<Sleep> for Host {
+    /// Sleep would stop the clocks, and power the memory down, of kernels that know nothing of it.
+    fn notify(&self, event: usize) -> Result {
+        match event as u32 {
+            bindings::PM_HIBERNATION_PREPARE
+            | bindings::PM_SUSPEND_PREPARE
+            | bindings::PM_RESTORE_PREPARE => {
+                self.close(Some("the host goes to sleep"));
+                let running = |state: State| state == State::Running;
+                for instance in &self.instances() {
+                    if instance.with_status(|status| running(status.life.state())) {
+                        report!(
+                            pr_err,
+                            "no suspend while the instance {} runs: kill it first",
+                            instance.name()
+                        );
+                        self.close(None);
+                        return Err(EBUSY);
+                    }
+                }
+            }
+            bindings::PM_POST_HIBERNATION
+            | bindings::PM_POST_SUSPEND
+            | bindings::PM_POST_RESTORE => self.close(None),
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The descriptor of an instance.
+
+use super::{
+    fail::{fail, Outcome},
+    instance::Instance,
+    ioctl,
+    memory::Memory,
+};
+use crate::{sys::file, uapi::*};
+use core::sync::atomic::{AtomicU64, Ordering};
+use kernel::{
+    bindings,
+    error::{from_result, to_result},
+    fs::File,
+    mm::virt::VmaNew,
+    prelude::*,
+    sync::{poll::PollTable, Arc},
+    types::ForeignOwnable,
+};
+
+/// What a descriptor of an instance refers to.
+pub(crate) struct Handle {
+    instance: Arc<Instance>,
+    /// The generation that this descriptor has seen, for `poll()`.
+    seen: AtomicU64,
+    auto_destroy: bool,
+}
+
+/// How a file keeps it.
+type Kept = KBox<Handle>;
+
+/// Longer command lines are read to be told how long they are; nobody needs to be told of more.
+const CMDLINE_READ_MAX: usize = 1 << 16;
+
+impl Handle {
+    /// A new descriptor; with `auto_destroy` the instance goes when the file does.
+    pub(crate) fn open(instance: Arc<Instance>, auto_destroy: bool) -> Outcome<file::NewFile> {
+        let seen = AtomicU64::new(instance.generation());
+        let handle = KBox::new(
+            Self {
+                instance,
+                seen,
+                auto_destroy,
+            },
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The operations treat the private data as a `Kept`.
+        Ok(unsafe { file::anonymous::<Kept>(c"[multikernel]", &OPERATIONS.0, handle) }?)
+    }
+
+    fn ioctl(&self, command: u32, address: usize) -> Result<isize> {
+        let instance = &*self.instance;
+        match command {
+            MK_SET_CPUS => ioctl::call(address, MK_CPUS_SPLIT_CORES, |arg: &mut mk_cpus| {
+                reserved(arg.reserved)?;
+                if arg.nr_cpus > MK_MAX_CPUS {
+                    return Err(fail!(
+                        E2BIG,
+                        "{} CPUs are given; {MK_MAX_CPUS} are the most",
+                        arg.nr_cpus
+                    ));
+                }
+                let list = ioctl::read_array(arg.cpus, arg.nr_cpus as usize)?;
+                let split = arg.header.flags & MK_CPUS_SPLIT_CORES != 0;
+                instance.set_cpus(list, split).map(|()| 0)
+            }),
+            MK_SET_MEMORY => ioctl::call(address, 0, |arg: &mut mk_memory| {
+                reserved(arg.reserved)?;
+                let node = (arg.node != MK_NODE_ANY).then_some(arg.node);
+                arg.largest = 0;
+                instance
+                    .set_memory(arg.bytes, node, &mut arg.largest)
+                    .map(|()| 0)
+            }),
+            MK_LOAD => ioctl::call(address, MK_LOAD_UART, |arg: &mut mk_load| {
+                reserved(arg.reserved)?;
+                if arg.initrd_fd < -1 {
+                    return Err(fail!(EBADF, "the initrd's descriptor is {}", arg.initrd_fd));
+                }
+                let length = arg.cmdline_size as usize;
+                if length > CMDLINE_READ_MAX {
+                    return Err(fail!(E2BIG, "the command line has {length} characters"));
+                }
+                let line = ioctl::read_array::<u8>(arg.cmdline, length)?;
+                let initrd = (arg.initrd_fd != -1).then_some(arg.initrd_fd);
+                let uart = arg.header.flags & MK_LOAD_UART != 0;
+                instance
+                    .load(arg.kernel_fd, initrd, &line, uart)
+                    .map(|()| 0)
+            }),
+            MK_START => ioctl::call(address, 0, |_: &mut mk_command| {
+                instance.start().map(|()| 0)
+            }),
+            MK_KILL => ioctl::call(address, 0, |_: &mut mk_command| {
+                instance.kill().map(|()| 0)
+            }),
+            MK_DESTROY => ioctl::call(address, MK_DESTROY_FORCE, |arg: &mut mk_command| {
+                let force = arg.header.flags & MK_DESTROY_FORCE != 0;
+                instance.destroy(force).map(|()| 0)
+            }),
+            MK_INFO => ioctl::call(address, 0, |arg: &mut mk_info| {
+                self.info(arg).map(|()| 0)
+            }),
+            _ => Err(ENOTTY),
+        }
+    }
+
+    fn info(&self, info: &mut mk_info) -> Outcome {
+        let mut cpus = KVec::new();
+        let mut ranges = KVec::new();
+        self.instance.with_status(|status| -> Outcome {
+            if status.life.is_gone() {
+                return Err(fail!(ENODEV, "the instance was destroyed"));
+            }
+            info.state = status.life.state() as u32;
+            info.reason = status.life.reason() as u32;
+            info.text = [0; MK_TEXT_SIZE as usize];
+            if let Some(text) = &status.text {
+                let bytes = text.to_bytes();
+                let length = bytes.len().min(info.text.len() - 1);
+                info.text[..length].copy_from_slice(&bytes[..length]);
+            }
+            info.generation = status.life.generation();
+            info.memory = status.bytes;
+            info.slot = status.slot;
+            info.node = status.node.unwrap_or(MK_NODE_ANY);
+            info.runs = status.life.runs();
+            info.started = status.started as u64;
+            info.ended = status.ended as u64;
+            info.take_ns = status.take_ns as u64;
+            info.give_ns = status.give_ns as u64;
+            info.load_ns = status.load_ns as u64;
+            cpus.extend_from_slice(&status.cpus, GFP_KERNEL)?;
+            ranges.extend_from_slice(&status.ranges, GFP_KERNEL)?;
+            Ok(())
+        })?;
+        info.name = *self.instance.name().as_bytes();
+        info.slot_bytes = crate::pure::slot::BYTES as u32;
+        let (cpu_room, range_room) = (info.nr_cpus as usize, info.nr_ranges as usize);
+        ioctl::write_array(info.cpus, cpu_room, 4, cpus.iter().copied())?;
+        let as_abi = ranges.iter().map(|range| mk_range {
+            start: range.start(),
+            bytes: range.bytes(),
+        });
+        ioctl::write_array(info.ranges, range_room, size_of::<mk_range>(), as_abi)?;
+        info.nr_cpus = cpus.len() as u32;
+        info.nr_ranges = ranges.len() as u32;
+        self.seen.store(info.generation, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn poll(&self, file: &File, table: &PollTable<'_>) -> u32 {
+        self.instance.register_poll(file, table);
+        let (gone, generation) = self
+            .instance
+            .with_status(|status| (status.life.is_gone(), status.life.generation()));
+        if gone {
+            bindings::POLLHUP | bindings::POLLPRI
+        } else if generation != self.seen.load(Ordering::Relaxed) {
+            bindings::POLLPRI
+        } else {
+            0
+        }
+    }
+
+    /// Maps the memory that it has now, read-only. The mapping keeps that memory from going back.
+    fn map(&self, vma: &VmaNew) -> Result {
+        let memory = self.instance.memory().ok_or(ENODEV)?;
+        Mapping::new(memory).install(vma)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.auto_destroy {
+            // It may have been destroyed already.
+            let _ = self.instance.destroy(true);
+        }
+    }
+}
+
+/// The memory that a mapping shows.
+struct Mapping(Arc<Memory>);
+
+impl Mapping {
+    fn new(memory: Arc<Memory>) -> Self {
+        Self(memory)
+    }
+
+    fn install(self, vma: &VmaNew) -> Result {
+        vma.try_clear_maywrite()?;
+        vma.try_clear_mayexec()?;
+        vma.set_io();
+        vma.set_dontexpand();
+        vma.set_dontdump();
+        let raw = vma.as_ptr();
+        // SAFETY: The area is being set up, by us alone.
+        let first = unsafe { (*raw).vm_pgoff } as u64 * PAGE;
+        let bytes = (vma.end() - vma.start()) as u64;
+        let last = first.checked_add(bytes).ok_or(EINVAL)?;
+        if last > self.0.bytes() {
+            return Err(EINVAL);
+        }
+        // The ranges one after the other, from offset 0.
+        let mut offset = 0;
+        for range in self.0.ranges() {
+            let from = first.max(offset);
+            let to = last.min(offset + range.bytes());
+            if from < to {
+                // SAFETY: The area is being set up, and the pages are the instance's as long as
+                // `self` lives, which the area keeps.
+                to_result(unsafe {
+                    bindings::remap_pfn_range(
+                        raw,
+                        vma.start() + (from - first) as usize,
+                        ((range.start() + from - offset) / PAGE) as usize,
+                        (to - from) as usize,
+                        (*raw).vm_page_prot,
+                    )
+                })?;
+            }
+            offset += range.bytes();
+        }
+        // SAFETY: The area is being set up, by us alone; its operations treat the private data as
+        // what it is.
+        unsafe {
+            (*raw).vm_private_data = self.0.into_foreign();
+            (*raw).vm_ops = &MAPPING_OPERATIONS.0;
+        }
+        Ok(())
+    }
+}
+
+/// A table of functions.
+struct Table<T>(T);
+
+// SAFETY: Nobody writes it, and the functions and the module that it points to are there as long
+// as it is.
+unsafe impl<T> Sync for Table<T> {}
+
+const PAGE: u64 = kernel::page::PAGE_SIZE as u64;
+
+static MAPPING_OPERATIONS: Table<bindings::vm_operations_struct> = Table(bindings::vm_operations_struct {
+    open: Some(mapping_open),
+    close: Some(mapping_close),
+    ..pin_init::zeroed()
+});
+
+/// # Safety
+///
+/// `vma` is an area that [`Mapping::install`] has set up, or a copy of one.
+unsafe extern "C" fn mapping_open(vma: *mut bindings::vm_area_struct) {
+    // SAFETY: By the contract of this function; the copy gets a reference of its own.
+    unsafe {
+        let memory = <Arc<Memory> as ForeignOwnable>::borrow((*vma).vm_private_data);
+        (*vma).vm_private_data = Arc::from(memory).into_foreign();
+    }
+}
+
+/// # Safety
+///
+/// `vma` is an area that [`Mapping::install`] has set up, or a copy of one, and goes away.
+unsafe extern "C" fn mapping_close(vma: *mut bindings::vm_area_struct) {
+    // SAFETY: By the contract of this function.
+    drop(unsafe { <Arc<Memory> as ForeignOwnable>::from_foreign((*vma).vm_private_data) });
+}
+
+static OPERATIONS: Table<bindings::file_operations> = Table(bindings::file_operations {
+    owner: kernel::module::this_module::<crate::Multikernel>().as_ptr(),
+    release: Some(release),
+    unlocked_ioctl: Some(unlocked_ioctl),
+    compat_ioctl: bindings::compat_ptr_ioctl,
+    poll: Some(poll),
+    mmap: Some(mmap),
+    ..pin_init::zeroed()
+});
+
+/// # Safety
+///
+/// `file` is one that [`Handle::open`] has made; it is so for all the operations below.
+unsafe fn handle<'a>(file: *mut bindings::file) -> &'a Handle {
+    // SAFETY: By the contract of this function.
+    unsafe { <Kept as ForeignOwnable>::borrow((*file).private_data) }
+}
+
+unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: The file is one of ours, and goes away.
+    drop(unsafe { <Kept as ForeignOwnable>::from_foreign((*file).private_data) });
+    0
+}
+
+unsafe extern "C" fn unlocked_ioctl(
+    file: *mut bindings::file,
+    command: c_uint,
+    address: c_ulong,
+) -> c_long {
+    // SAFETY: The file is one of ours.
+    let handle = unsafe { handle(file) };
+    match handle.ioctl(command, address) {
+        Ok(value) => value as c_long,
+        Err(err) => err.to_errno() as c_long,
+    }
+}
+
+unsafe extern "C" fn poll(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: The file is one of ours, and both are valid during this call.
+    unsafe { handle(file).poll(File::from_raw_file(file), &PollTable::from_raw(table)) }
+}
+
+unsafe extern "C" fn mmap(
+    file: *mut bindings::file,
+    vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    // SAFETY: The file is one of ours, and the area is being set up.
+    let (handle, vma) = unsafe { (handle(file), VmaNew::from_raw(vma)) };
+    from_result(|| handle.map(vma).map(|()| 0))
+}
+
+fn reserved(value: u32) -> Outcome {
+    if value == 0 {
+        Ok(())
+    } else {
+        Err(fail!(EINVAL, "reserved is {value:#x}, it has to be 0"))
+    }
+}

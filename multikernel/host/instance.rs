@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An instance: another kernel, with the CPUs and the memory that it has.
+
+use super::{
+    cpus::Lent,
+    fail::{fail, report, Fail, Outcome},
+    loader::Loaded,
+    memory::{self, Memory},
+    registry::{Host, Registry},
+    slots::Slot,
+};
+use crate::{
+    arch::x86::trampoline,
+    pure::{
+        cpus,
+        name::Name,
+        printk,
+        range::Range,
+        slot,
+        state::{self, Life, Operation, Reason},
+        tboot,
+    },
+    sys::ffi,
+    uapi,
+};
+use kernel::{
+    new_mutex,
+    new_poll_condvar,
+    prelude::*,
+    str::CString,
+    sync::{
+        poll::{PollCondVar, PollTable},
+        Arc,
+        Mutex, //
+    },
+    time::{Instant, Monotonic},
+};
+
+/// An instance. It exists until it is destroyed; descriptors may refer to it longer.
+///
+/// Two locks: [`Self::work`] is held as long as something is done to it, which may take seconds;
+/// [`Self::status`] only while a field is read or written, and never while anything else is locked
+/// for. So one can always ask what an instance does, and a slow one keeps nobody else waiting.
+#[pin_data]
+pub(crate) struct Instance {
+    name: Name,
+    host: Arc<Host>,
+    #[pin]
+    work: Mutex<Work>,
+    #[pin]
+    status: Mutex<Status>,
+    #[pin]
+    changed: PollCondVar,
+}
+
+/// What it has. Dropping any of it gives it back.
+struct Work {
+    /// `None`: it was destroyed.
+    slot: Option<Arc<Slot>>,
+    memory: Option<Arc<Memory>>,
+    loaded: Option<Loaded>,
+    lent: KVec<Lent>,
+    /// Nothing was written to the memory since it was zeroed.
+    clean: bool,
+    split_cores: bool,
+}
+
+/// What is told about it.
+pub(crate) struct Status {
+    pub(crate) life: Life,
+    pub(crate) text: Option<CString>,
+    pub(crate) cpus: KVec<u32>,
+    pub(crate) ranges: KVec<Range>,
+    pub(crate) bytes: u64,
+    pub(crate) slot: u64,
+    pub(crate) node: Option<i32>,
+    pub(crate) started: i64,
+    pub(crate) ended: i64,
+    pub(crate) take_ns: i64,
+    pub(crate) give_ns: i64,
+    pub(crate) load_ns: i64,
+}
+
+impl Instance {
+    pub(crate) fn new(name: Name, host: Arc<Host>, slot: Slot) -> Result<Arc<Self>> {
+        let base = slot.base();
+        let slot = Arc::new(slot, GFP_KERNEL)?;
+        Arc::pin_init(
+            try_pin_init!(Self {
+                name,
+                host,
+                work <- new_mutex!(Work {
+                    slot: Some(slot),
+                    memory: None,
+                    loaded: None,
+                    lent: KVec::new(),
+                    clean: true,
+                    split_cores: false,
+                }),
+                status <- new_mutex!(Status {
+                    life: Life::new(),
+                    text: None,
+                    cpus: KVec::new(),
+                    ranges: KVec::new(),
+                    bytes: 0,
+                    slot: base,
+                    node: None,
+                    started: 0,
+                    ended: 0,
+                    take_ns: 0,
+                    give_ns: 0,
+                    load_ns: 0,
+                }),
+                changed <- new_poll_condvar!(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Lets `f` look at what is told about this instance.
+    pub(crate) fn with_status<R>(&self, f: impl FnOnce(&Status) -> R) -> R {
+        f(&self.status.lock())
+    }
+
+    /// Its memory, for as long as the caller needs it.
+    pub(crate) fn memory(&self) -> Option<Arc<Memory>> {
+        self.work.lock().memory.clone()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.status.lock().life.generation()
+    }
+
+    pub(crate) fn register_poll(&self, file: &kernel::fs::File, table: &PollTable<'_>) {
+        table.register_wait(file, &self.changed);
+    }
+
+    /// Reserves CPUs, in place of those that it had.
+    pub(crate) fn set_cpus(&self, list: KVec<u32>, split_cores: bool) -> Outcome {
+        self.perform(Operation::SetCpus, |work| {
+            // No two instances reserve at the same time.
+            let registry = self.host.registry();
+            check_cpus(&list, split_cores, self, &registry)?;
+            work.split_cores = split_cores;
+            self.status.lock().cpus = list;
+            Ok(())
+        })
+    }
+
+    /// Takes memory, in place of what it had.
+    pub(crate) fn set_memory(&self, bytes: u64, node: Option<i32>, largest: &mut u64) -> Outcome {
+        self.perform(Operation::SetMemory, |work| {
+            if bytes % memory::ALIGN != 0 || bytes < memory::MIN {
+                return Err(Undone::unchanged(fail!(
+                    EINVAL,
+                    "{bytes} bytes of memory: it has to be a multiple of {} MiB, and at least {} MiB",
+                    memory::ALIGN >> 20,
+                    memory::MIN >> 20
+                )));
+            }
+            let of_cpus = self.status.lock().cpus.first().copied();
+            // SAFETY: The CPU exists: it was checked when it was reserved.
+            let of_cpus = of_cpus.map(|cpu| unsafe { ffi::mk_cpu_node(cpu) });
+            let nodes = memory::nodes(node, of_cpus)?;
+
+            // What it had goes first: it may be needed for what it gets.
+            work.loaded = None;
+            work.memory = None;
+            self.tell_memory(KVec::new(), 0, node);
+            let lost = |fail: Fail| Undone::lost(fail);
+            let memory = Memory::take(bytes, &nodes, &self.name, largest).map_err(lost)?;
+            let mut ranges = KVec::new();
+            for range in memory.ranges() {
+                ranges.push(range, GFP_KERNEL).map_err(|err| lost(err.into()))?;
+            }
+            work.memory = Some(Arc::new(memory, GFP_KERNEL).map_err(|err| lost(err.into()))?);
+            work.clean = true;
+            self.tell_memory(ranges, bytes, node);
+            Ok(())
+        })
+    }
+
+    fn tell_memory(&self, ranges: KVec<Range>, bytes: u64, node: Option<i32>) {
+        let mut status = self.status.lock();
+        status.ranges = ranges;
+        status.bytes = bytes;
+        status.node = node;
+    }
+
+    /// Puts a kernel and an initrd into its memory.
+    pub(crate) fn load(
+        &self,
+        kernel_fd: i32,
+        initrd_fd: Option<i32>,
+        line: &[u8],
+        uart: bool,
+    ) -> Outcome {
+        let start = Instant::<Monotonic>::now();
+        self.perform(Operation::Load, |work| {
+            let memory = work.memory.clone().ok_or(ENODEV)?;
+            work.loaded = None;
+            if !work.clean {
+                memory.zero();
+            }
+            work.clean = false;
+            let config = self.host.cmdline(uart);
+            work.loaded = Some(
+                Loaded::new(&memory, kernel_fd, initrd_fd, line, &config).map_err(Undone::lost)?,
+            );
+            self.status.lock().load_ns = start.elapsed().as_nanos();
+            Ok(())
+        })
+    }
+
+    /// Takes the CPUs and starts the kernel on the first of them.
+    pub(crate) fn start(&self) -> Outcome {
+        self.perform(Operation::Start, |work| {
+            self.host.can_start()?;
+            let mut cpus = KVec::new();
+            cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
+            // What was true when they were reserved need not be true any more.
+            check_cpus(&cpus, work.split_cores, self, &self.host.registry())?;
+            let (Some(slot), Some(memory)) = (work.slot.clone(), work.memory.clone()) else {
+                return Err(ENODEV.into());
+            };
+
+            let start = Instant::<Monotonic>::now();
+            let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
+            for &cpu in &cpus {
+                lent.push(Lent::take(cpu, slot.clone())?, GFP_KERNEL)?;
+            }
+            self.status.lock().take_ns = start.elapsed().as_nanos();
+
+            let mut ids = KVec::with_capacity(lent.len(), GFP_KERNEL)?;
+            for cpu in &lent {
+                ids.push(cpu.apic().raw(), GFP_KERNEL)?;
+            }
+            let entry = work.loaded.as_ref().ok_or(EBADFD)?.prepare(
+                &memory,
+                &slot,
+                &ids,
+                self.host.spare_apic_id()?,
+                self.host.bell(),
+            )?;
+            let (first, others) = lent.split_first().ok_or(EBADFD)?;
+            for cpu in others {
+                cpu.scrub().map_err(no_answer)?;
+            }
+            self.status.lock().started = now();
+            // It decompresses itself over the image, so that can be started once.
+            work.loaded = None;
+            first
+                .boot(entry.cr3, entry.entry, entry.boot_params)
+                .map_err(|errno| Undone::lost(no_answer(errno)))?;
+            work.lent = lent;
+            Ok(())
+        })
+    }
+
+    /// Stops it, whatever it does, and gives its CPUs back.
+    pub(crate) fn kill(&self) -> Outcome {
+        self.perform(Operation::Kill, |work| {
+            self.end(work, Reason::Killed);
+            Ok(())
+        })
+    }
+
+    /// Gives everything back; what refers to this instance gets `ENODEV` from then on.
+    pub(crate) fn destroy(&self, force: bool) -> Outcome {
+        if force {
+            let running = self.status.lock().life.state() == state::State::Running;
+            if running {
+                self.kill()?;
+            }
+        }
+        self.perform(Operation::Destroy, |work| {
+            self.host.forget(self);
+            work.loaded = None;
+            work.memory = None;
+            work.slot = None;
+            self.status.lock().cpus = KVec::new();
+            self.tell_memory(KVec::new(), 0, None);
+            Ok(())
+        })?;
+        report!(pr_info, "{}: destroyed", self.name);
+        Ok(())
+    }
+
+    /// Ends it if it has called its stub, which tells so by ringing the host.
+    pub(crate) fn collect(&self) {
+        let mut work = self.work.lock();
+        if work.lent.is_empty() {
+            return;
+        }
+        let Some(shutdown) = work.slot.as_ref().and_then(|slot| {
+            let entered = slot
+                .load(slot::STUB as usize + trampoline::STUB_ENTERED)
+                .ok()?;
+            let kind = slot
+                .load(slot::TBOOT as usize + tboot::SHUTDOWN_TYPE)
+                .ok()?;
+            tboot::shutdown(entered, kind)
+        }) else {
+            return;
+        };
+        let reason = match shutdown {
+            tboot::Shutdown::PowerOff | tboot::Shutdown::Halt => Reason::Halt,
+            _ => Reason::Restart,
+        };
+        self.end(&mut work, reason);
+    }
+
+    /// Stops it where it stands; its CPUs wait for whoever starts the machine next.
+    pub(crate) fn stop_for_good(&self) {
+        let work = self.work.lock();
+        if work.lent.is_empty() {
+            return;
+        }
+        for cpu in &work.lent {
+            cpu.stop();
+        }
+        self.ended(Reason::HostDown, None);
+    }
+
+    /// Stops all its CPUs, gives them back and tells why.
+    fn end(&self, work: &mut Work, reason: Reason) {
+        for cpu in &work.lent {
+            cpu.stop();
+        }
+        let ended = now();
+        let panic = match (reason, &work.memory) {
+            // A panic restarts, and only the log tells the one from the other.
+            (Reason::Restart, Some(memory)) => panic_message(memory),
+            _ => None,
+        };
+        let start = Instant::<Monotonic>::now();
+        // In reverse, as they were taken.
+        while let Some(cpu) = work.lent.pop() {
+            drop(cpu);
+        }
+        {
+            let mut status = self.status.lock();
+            status.give_ns = start.elapsed().as_nanos();
+            status.ended = ended;
+        }
+        let reason = if panic.is_some() {
+            Reason::Panic
+        } else {
+            reason
+        };
+        self.ended(reason, panic);
+    }
+
+    /// Does `f` as `operation`, if that is legal now.
+    fn perform(
+        &self,
+        operation: Operation,
+        f: impl FnOnce(&mut Work) -> core::result::Result<(), Undone>,
+    ) -> Outcome {
+        self.status
+            .lock()
+            .life
+            .begin(operation)
+            .map_err(|error| Fail::new(state_errno(&error), core::format_args!("{error}")))?;
+        let result = f(&mut self.work.lock());
+        let (outcome, result) = match result {
+            Ok(()) => (state::Outcome::Done, Ok(())),
+            Err(undone) => (undone.outcome, Err(undone.fail)),
+        };
+        self.tell(|status| {
+            status.life.end(outcome);
+            if status.life.state() != state::State::Crashed {
+                status.text = None;
+            }
+        });
+        result
+    }
+
+    /// It has ended, for `reason`.
+    fn ended(&self, reason: Reason, text: Option<CString>) {
+        self.tell(|status| {
+            if status.life.stopped(reason) {
+                status.text = text;
+            }
+        });
+    }
+
+    /// Changes what is told, and tells all who want to know if the state is another one now.
+    fn tell(&self, f: impl FnOnce(&mut Status)) {
+        let mut status = self.status.lock();
+        let (gone, generation) = (status.life.is_gone(), status.life.generation());
+        f(&mut status);
+        if (gone, generation) == (status.life.is_gone(), status.life.generation()) {
+            return;
+        }
+        let (state, reason) = (status.life.state(), status.life.reason());
+        drop(status);
+        match reason {
+            Reason::None => report!(pr_info, "{}: {state}", self.name),
+            reason => report!(pr_info, "{}: {state} ({reason})", self.name),
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// What was asked for and did not work.
+struct Undone {
+    outcome: state::Outcome,
+    fail: Fail,
+}
+
+impl Undone {
+    /// All is as before.
+    fn unchanged(fail: Fail) -> Self {
+        Self {
+            outcome: state::Outcome::Unchanged,
+            fail,
+        }
+    }
+
+    /// What was there before is lost.
+    fn lost(fail: Fail) -> Self {
+        Self {
+            outcome: state::Outcome::Lost,
+            fail,
+        }
+    }
+}
+
+impl<T: Into<Fail>> From<T> for Undone {
+    fn from(fail: T) -> Self {
+        Self::unchanged(fail.into())
+    }
+}
+
+/// What this host says of its CPUs.
+struct HostCpus<'a> {
+    instance: &'a Instance,
+    registry: &'a Registry,
+}
+
+impl cpus::Host for HostCpus<'_> {
+    fn exists(&self, cpu: u32) -> bool {
+        // A lent CPU is not present, and exists.
+        // SAFETY: It only reads a mask.
+        unsafe { ffi::mk_cpu_possible(cpu) && (ffi::mk_cpu_present(cpu) || self.owner(cpu).is_some()) }
+    }
+
+    fn online(&self, cpu: u32) -> bool {
+        // SAFETY: It only reads a mask.
+        unsafe { ffi::mk_cpu_online(cpu) }
+    }
+
+    fn is_boot(&self, cpu: u32) -> bool {
+        // SAFETY: They only read variables; the CPU exists.
+        unsafe { ffi::mk_cpu_apic_id(cpu) == ffi::mk_boot_cpu_apic_id() }
+    }
+
+    fn owner(&self, cpu: u32) -> Option<Name> {
+        self.registry
+            .instances
+            .iter()
+            .filter(|other| !core::ptr::eq::<Instance>(&***other, self.instance))
+            .find(|other| other.status.lock().cpus.contains(&cpu))
+            .map(|other| other.name)
+    }
+
+    fn apic_id(&self, cpu: u32) -> u32 {
+        // SAFETY: It only reads a per-CPU variable of a CPU that exists.
+        unsafe { ffi::mk_cpu_apic_id(cpu) }
+    }
+
+    fn sibling(&self, cpu: u32, n: usize) -> Option<u32> {
+        (0..kernel::cpu::nr_cpu_ids())
+            // SAFETY: Both are below the number of CPUs.
+            .filter(|other| *other != cpu && unsafe { ffi::mk_cpu_siblings(cpu, *other) })
+            .nth(n)
+    }
+}
+
+fn check_cpus(list: &[u32], split: bool, instance: &Instance, registry: &Registry) -> Outcome {
+    cpus::check(list, &HostCpus { instance, registry }, split)
+        .map_err(|error| Fail::new(cpu_errno(&error), core::format_args!("{error}")))
+}
+
+fn cpu_errno(error: &cpus::Error) -> Error {
+    use cpus::Error as E;
+    match error {
+        E::Empty | E::Repeated(_) | E::Split { .. } => EINVAL,
+        E::TooMany(_) => E2BIG,
+        E::Missing(_) => ENXIO,
+        E::Boot(_) => EPERM,
+        E::Owned { .. } => EBUSY,
+        E::Offline(_) => ENODEV,
+        E::ApicId { .. } => EOPNOTSUPP,
+    }
+}
+
+/// CLOCK_BOOTTIME, in nanoseconds.
+fn now() -> i64 {
+    // SAFETY: It may be called anywhere.
+    unsafe { kernel::bindings::ktime_get_with_offset(kernel::bindings::tk_offsets_TK_OFFS_BOOT) }
+}
+
+/// The message of the panic that ended the kernel in `memory`.
+fn panic_message(memory: &Memory) -> Option<CString> {
+    let reader = printk::Reader::find(memory, memory.ranges()).ok()?.stopped();
+    let mut line = [0; uapi::MK_TEXT_SIZE as usize];
+    let length = reader.find_panic(&mut line)?;
+    let text = core::str::from_utf8(line.get(..length)?).ok()?;
+    CString::try_from_fmt(fmt!("{text}")).ok()
+}
+
+fn no_answer(errno: Error) -> Fail {
+    fail!(errno, "a CPU did not start: see the kernel's log")
+}
+
+fn state_errno(error: &state::Error) -> Error {
+    use state::Error as E;
+    match error {
+        E::Busy(_) | E::Running(_) => EBUSY,
+        E::Illegal { .. } | E::Needs { .. } => EBADFD,
+        E::Gone => ENODEV,
+    }
+}

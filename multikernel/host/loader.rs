@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Putting a kernel into an instance's memory, with all that it is to find there.
+
+use super::{
+    fail::{fail, Fail, Outcome},
+    memory::Memory,
+    slots::Slot,
+};
+use crate::{
+    arch::x86::trampoline,
+    pure::{
+        acpi, bootparams,
+        bzimage::{self, Image},
+        cmdline, e820,
+        layout::{self, Layout},
+        paging,
+        range::{Range, PAGE},
+        slot, tboot,
+    },
+    sys::file::{Kind, Readable},
+};
+use core::fmt::Display;
+use kernel::prelude::*;
+
+/// A page, on the heap.
+type Page = KBox<[u8; PAGE as usize]>;
+
+/// What was loaded, and where.
+pub(crate) struct Loaded {
+    image: Image,
+    head: KVec<u8>,
+    layout: Layout,
+}
+
+/// How the host is rung by an instance that ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Bell {
+    pub(crate) vector: u8,
+    /// Of the host's boot CPU, which is never lent.
+    pub(crate) apic_id: u32,
+}
+
+/// Where to start, in the terms of [`super::cpus::Lent::boot`].
+pub(crate) struct Entry {
+    pub(crate) cr3: u64,
+    pub(crate) entry: u64,
+    pub(crate) boot_params: u64,
+}
+
+impl Loaded {
+    /// Puts the kernel, the initrd and the command line into `memory`, which is all zeros.
+    pub(crate) fn new(
+        memory: &Memory,
+        kernel_fd: i32,
+        initrd_fd: Option<i32>,
+        user: &[u8],
+        config: &cmdline::Config,
+    ) -> Outcome<Self> {
+        let file = open("kernel", kernel_fd)?;
+        let initrd = initrd_fd.map(|fd| open("initrd", fd)).transpose()?;
+        if initrd.as_ref().is_some_and(|initrd| initrd.size() == 0) {
+            return Err(fail!(EINVAL, "the initrd is empty: give none, or another one"));
+        }
+        // Before memory is spent on reading it.
+        if file.size() > memory.bytes() {
+            return Err(fail!(
+                EFBIG,
+                "the kernel's file has {} bytes, the instance {} bytes of memory",
+                file.size(),
+                memory.bytes()
+            ));
+        }
+        if file.size() == 0 {
+            return Err(wrong(ENOEXEC, bzimage::Error::Empty));
+        }
+        let contents = file
+            .read(Kind::Kernel)
+            .map_err(|errno| unreadable(errno, "kernel"))?;
+        let image = Image::parse(&contents, contents.len() as u64)
+            .map_err(|error| wrong(ENOEXEC, error))?;
+
+        let ranges = ranges(memory)?;
+        let layout = Layout::plan(&layout::Request {
+            ranges: &ranges,
+            alignment: image.alignment(),
+            init_size: image.init_size(),
+            pref_address: image.pref_address(),
+            initrd_size: initrd.as_ref().map_or(0, Readable::size),
+        })
+        .map_err(|error| wrong(EFBIG, error))?;
+
+        let mut line = Page::new([0; PAGE as usize], GFP_KERNEL)?;
+        let length = cmdline::compose(line.as_mut_slice(), user, image.cmdline_size(), config)
+            .map_err(|error| {
+                let errno = match error {
+                    cmdline::Error::TooLong { .. } => E2BIG,
+                    _ => EINVAL,
+                };
+                wrong(errno, error)
+            })?;
+
+        let start = image.kernel_offset() as usize;
+        let kernel = contents
+            .get(start..start + image.kernel_size() as usize)
+            .ok_or(ENOEXEC)?;
+        memory.write(layout.kernel().start(), kernel)?;
+        memory.write(layout.cmdline().start(), &line[..length])?;
+        if let (Some(file), Some(place)) = (initrd, layout.initrd()) {
+            file.read_to(Kind::Initrd, memory.piece(place.start())?, place.start())
+                .map_err(|errno| unreadable(errno, "initrd"))?;
+        }
+
+        let mut head = KVec::new();
+        let length = contents.len().min(bzimage::HEAD_BYTES);
+        head.extend_from_slice(&contents[..length], GFP_KERNEL)?;
+        Ok(Self {
+            image,
+            head,
+            layout,
+        })
+    }
+
+    /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots.
+    pub(crate) fn prepare(
+        &self,
+        memory: &Memory,
+        slot: &Slot,
+        cpus: &[u8],
+        spare: u8,
+        bell: Bell,
+    ) -> Outcome<Entry> {
+        let place = slot.place();
+        let ranges = ranges(memory)?;
+        let mut page = Page::new([0; PAGE as usize], GFP_KERNEL)?;
+
+        let mut tables = KVec::with_capacity(acpi::BYTES as usize, GFP_KERNEL)?;
+        tables.resize(acpi::BYTES as usize, 0, GFP_KERNEL)?;
+        let config = acpi::Config {
+            spare,
+            cpus,
+            ioapic: place.address(slot::IOAPIC),
+        };
+        let rsdp = acpi::write(&mut tables, self.layout.acpi().start(), &config)
+            .map_err(|error| wrong(EINVAL, error))?;
+        memory.write(self.layout.acpi().start(), &tables)?;
+        page.fill(0xff);
+        slot.write(slot::IOAPIC as usize, page.as_slice())?;
+
+        let e820 = e820::Map::compose(place, &self.layout, &ranges)
+            .map_err(|error| wrong(EINVAL, error))?;
+        let config = bootparams::Config {
+            kernel: self.layout.kernel().start(),
+            cmdline: self.layout.cmdline().start(),
+            initrd: self.layout.initrd(),
+            rsdp,
+            tboot: place.address(slot::TBOOT).into(),
+            e820: &e820,
+        };
+        bootparams::write(&mut page, &self.head, &self.image, &config).ok_or(EINVAL)?;
+        memory.write(self.layout.boot_params().start(), page.as_slice())?;
+
+        let cr3 = u64::from(place.address(slot::ROOT));
+        self.page_tables(memory, slot, &ranges)?;
+
+        let stub = place.address(slot::STUB);
+        let size = (slot::TBOOT + PAGE - slot::STUB) as u32;
+        tboot::write(&mut page, stub, stub, size);
+        slot.write(slot::TBOOT as usize, page.as_slice())?;
+        let at = slot::STUB as usize;
+        slot.write(at, trampoline::stub())?;
+        slot.write(at + trampoline::STUB_CR3, &cr3.to_le_bytes())?;
+        slot.write(
+            at + trampoline::STUB_VECTOR,
+            &u32::from(bell.vector).to_le_bytes(),
+        )?;
+        slot.write(at + trampoline::STUB_APIC_ID, &bell.apic_id.to_le_bytes())?;
+        slot.write(at + trampoline::STUB_ENTERED, &0u32.to_le_bytes())?;
+
+        Ok(Entry {
+            cr3,
+            entry: self.layout.kernel().start() + bzimage::ENTRY64,
+            boot_params: self.layout.boot_params().start(),
+        })
+    }
+
+    fn page_tables(&self, memory: &Memory, slot: &Slot, ranges: &[Range]) -> Outcome {
+        let place = self.layout.tables();
+        let mut root = KBox::new([0u64; paging::ENTRIES], GFP_KERNEL)?;
+        let count = (place.bytes() / PAGE) as usize;
+        let mut tables = KVVec::with_capacity(count, GFP_KERNEL)?;
+        tables.resize(count, [0u64; paging::ENTRIES], GFP_KERNEL)?;
+        paging::write(&mut root, &mut tables, place.start(), ranges)
+            .map_err(|error| wrong(EINVAL, error))?;
+        slot.write(slot::ROOT as usize, bytes_of(&root))?;
+        for (n, table) in tables.iter().enumerate() {
+            memory.write(place.start() + n as u64 * PAGE, bytes_of(table))?;
+        }
+        Ok(())
+    }
+}
+
+/// x86 is little-endian, as page tables are.
+fn bytes_of(table: &[u64; paging::ENTRIES]) -> &[u8] {
+    kernel::transmute::AsBytes::as_bytes(table.as_slice())
+}
+
+fn ranges(memory: &Memory) -> Outcome<KVec<Range>> {
+    let mut ranges = KVec::with_capacity(memory.nr_ranges(), GFP_KERNEL)?;
+    for range in memory.ranges() {
+        ranges.push(range, GFP_KERNEL)?;
+    }
+    Ok(ranges)
+}
+
+fn open(what: &str, fd: i32) -> Outcome<Readable> {
+    Readable::new(fd).map_err(|errno| match errno {
+        errno if errno == EISDIR => fail!(errno, "the {what} is a directory"),
+        errno if errno == EBADF => {
+            fail!(errno, "the {what}'s descriptor {fd} is not one that is open for reading")
+        }
+        errno => fail!(errno, "the {what} is not a regular file"),
+    })
+}
+
+fn unreadable(errno: Error, what: &str) -> Fail {
+    fail!(
+        errno,
+        "the {what} cannot be read (error {})",
+        errno.to_errno()
+    )
+}
+
+fn wrong(errno: Error, error: impl Display) -> Fail {
+    Fail::new(errno, core::format_args!("{error}"))
+}

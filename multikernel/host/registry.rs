@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The host itself: what it can do, and the instances that it has.
+
+use super::{
+    fail::{fail, report, Outcome},
+    instance::Instance,
+    loader::Bell,
+    slots::{page_is_ram, Slot, Slots},
+};
+use crate::{
+    pure::{
+        cmdline, madt,
+        name::{self, Name},
+        realmode, slot,
+    },
+    sys::{ffi, line::Ring, physical::Physical},
+    uapi::*,
+};
+use core::sync::atomic::{AtomicU32, Ordering};
+use kernel::{
+    bindings, new_mutex,
+    prelude::*,
+    sync::{lock::Guard, lock::mutex::MutexBackend, Arc, Mutex},
+};
+
+/// The host.
+#[pin_data]
+pub(crate) struct Host {
+    slots: Arc<Slots>,
+    spare_apic_id: Option<u8>,
+    /// The vector that an instance rings; 0: the line is not there yet.
+    vector: AtomicU32,
+    /// `MK_BLOCKED_*` that cannot change.
+    blockers: u64,
+    #[pin]
+    registry: Mutex<Registry>,
+}
+
+/// The instances, in the order of their creation.
+pub(crate) struct Registry {
+    pub(crate) instances: KVec<Arc<Instance>>,
+    /// Why nothing starts any more.
+    closed: Option<&'static str>,
+}
+
+pub(crate) type RegistryGuard<'a> = Guard<'a, Registry, MutexBackend>;
+
+impl Host {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let mut blockers = 0;
+        let slots = find_slots().unwrap_or_else(|error| {
+            report!(pr_warn, "{error}");
+            blockers |= MK_BLOCKED_REAL_MODE as u64;
+            KVec::new()
+        });
+        let spare_apic_id = spare_apic_id();
+        // SAFETY: They only read what the kernel found out about the machine.
+        let (apic, encrypted, tsc) =
+            unsafe { (ffi::mk_apic_mode(), ffi::mk_memory_encrypted(), ffi::mk_tsc_khz()) };
+        for (blocked, flag) in [
+            (apic == 0, MK_BLOCKED_APIC),
+            (encrypted, MK_BLOCKED_ENCRYPTION),
+            (tsc == 0, MK_BLOCKED_TSC),
+            (spare_apic_id.is_none(), MK_BLOCKED_APIC_ID),
+        ] {
+            if blocked {
+                blockers |= flag as u64;
+            }
+        }
+        let slots = Slots::new(slots)?;
+        Arc::pin_init(
+            try_pin_init!(Self {
+                slots,
+                spare_apic_id,
+                vector: AtomicU32::new(0),
+                blockers,
+                registry <- new_mutex!(Registry {
+                    instances: KVec::new(),
+                    closed: None,
+                }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn set_vector(&self, vector: u8) {
+        self.vector.store(vector.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn registry(&self) -> RegistryGuard<'_> {
+        self.registry.lock()
+    }
+
+    pub(crate) fn spare_apic_id(&self) -> Result<u8> {
+        self.spare_apic_id.ok_or(ENODEV)
+    }
+
+    pub(crate) fn bell(&self) -> Bell {
+        Bell {
+            vector: self.vector.load(Ordering::Relaxed) as u8,
+            // SAFETY: It only reads a variable.
+            apic_id: unsafe { ffi::mk_boot_cpu_apic_id() },
+        }
+    }
+
+    /// What an instance's command line depends on.
+    pub(crate) fn cmdline(&self, uart: bool) -> cmdline::Config {
+        cmdline::Config {
+            // SAFETY: They only read what the kernel found out about the machine.
+            tsc_khz: unsafe { ffi::mk_tsc_khz() },
+            spare_apic_id: self.spare_apic_id.unwrap_or(u8::MAX - 1),
+            // SAFETY: As above.
+            without_hwp: unsafe { ffi::mk_cpu_features() } & ffi::HAS_HWP == 0,
+            uart,
+        }
+    }
+
+    pub(crate) fn blockers(&self) -> u64 {
+        let mut blockers = self.blockers;
+        if locked_down() {
+            blockers |= MK_BLOCKED_LOCKDOWN as u64;
+        }
+        if self.slots.free() == 0 && self.slots.count() > 0 {
+            blockers |= MK_BLOCKED_NO_SLOT as u64;
+        }
+        blockers
+    }
+
+    pub(crate) fn query(&self, query: &mut mk_query) {
+        query.abi_version = MK_ABI_VERSION;
+        query.nr_slots = self.slots.count() as u32;
+        query.nr_slots_free = self.slots.free() as u32;
+        query.nr_instances = self.registry().instances.len() as u32;
+        query.features = (MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON) as u64;
+        query.blockers = self.blockers();
+        // SAFETY: They only read what the kernel found out about the machine.
+        unsafe {
+            query.tsc_khz = ffi::mk_tsc_khz();
+            query.apic_mode = ffi::mk_apic_mode();
+        }
+        query.boot_cpu = 0;
+        query.spare_apic_id = self.spare_apic_id.map_or(u32::MAX, u32::from);
+    }
+
+    /// Makes an instance.
+    pub(crate) fn create(this: &Arc<Self>, name: &[u8; name::BYTES]) -> Outcome<Arc<Instance>> {
+        let name = valid(name)?;
+        let mut registry = this.registry();
+        if find(&registry, &name).is_some() {
+            return Err(fail!(EEXIST, "an instance \"{name}\" exists already"));
+        }
+        if this.blockers & MK_BLOCKED_REAL_MODE as u64 != 0 {
+            return Err(fail!(
+                ENODEV,
+                "this kernel's real-mode code was not found, so there is no room below 1 MiB"
+            ));
+        }
+        let slot: Slot = Slots::take(&this.slots).ok_or_else(|| {
+            fail!(
+                ENOSPC,
+                "all {} slots below 1 MiB are taken: destroy an instance first",
+                this.slots.count()
+            )
+        })?;
+        let instance = Instance::new(name, this.clone(), slot)?;
+        registry.instances.push(instance.clone(), GFP_KERNEL)?;
+        report!(pr_info, "{name}: created");
+        Ok(instance)
+    }
+
+    pub(crate) fn find(&self, name: &[u8; name::BYTES]) -> Outcome<Arc<Instance>> {
+        let name = valid(name)?;
+        find(&self.registry(), &name)
+            .ok_or_else(|| fail!(ENOENT, "there is no instance \"{name}\""))
+    }
+
+    /// Leaves a destroyed instance out from now on.
+    pub(crate) fn forget(&self, instance: &Instance) {
+        self.registry()
+            .instances
+            .retain(|known| !core::ptr::eq::<Instance>(&**known, instance));
+    }
+
+    /// Refuses where a start would do harm.
+    pub(crate) fn can_start(&self) -> Outcome {
+        if let Some(why) = self.registry().closed {
+            return Err(fail!(EBUSY, "nothing starts now: {why}"));
+        }
+        let blockers = self.blockers & !(MK_BLOCKED_NO_SLOT as u64);
+        if blockers != 0 {
+            return Err(fail!(
+                EOPNOTSUPP,
+                "this host cannot start instances (blockers {blockers:#x}): \"mkctl check\" tells why"
+            ));
+        }
+        Ok(())
+    }
+
+    /// From now on nothing starts, because of `why`; or again, with `None`.
+    pub(crate) fn close(&self, why: Option<&'static str>) {
+        self.registry().closed = why;
+    }
+
+    /// All instances there are at this moment.
+    pub(crate) fn instances(&self) -> KVec<Arc<Instance>> {
+        let registry = self.registry();
+        let mut instances = KVec::new();
+        for instance in &registry.instances {
+            // Whoever asks can do without one if there is no memory at all.
+            let _ = instances.push(instance.clone(), GFP_KERNEL);
+        }
+        instances
+    }
+}
+
+impl Ring for Host {
+    fn ring(self: &Arc<Self>) {
+        for instance in &self.instances() {
+            instance.collect();
+        }
+    }
+}
+
+/// Lockdown refuses what kexec would be refused.
+pub(crate) fn locked_down() -> bool {
+    // SAFETY: It may be called from any task.
+    unsafe { bindings::security_locked_down(bindings::lockdown_reason_LOCKDOWN_KEXEC) != 0 }
+}
+
+fn valid(name: &[u8; name::BYTES]) -> Outcome<Name> {
+    Name::new(name).map_err(|error| {
+        let errno = match error {
+            name::Error::TooLong => ENAMETOOLONG,
+            _ => EINVAL,
+        };
+        fail!(errno, "{error}")
+    })
+}
+
+fn find(registry: &Registry, name: &Name) -> Option<Arc<Instance>> {
+    registry
+        .instances
+        .iter()
+        .find(|instance| instance.name() == name)
+        .cloned()
+}
+
+/// The slots below 1 MiB that nobody uses.
+fn find_slots() -> core::result::Result<KVec<slot::Slot>, realmode::Error> {
+    // SAFETY: The direct map has all of the first MiB, and this is only read, where it is RAM or
+    // the BIOS data area.
+    let low = unsafe { Physical::new(0, 0x10_0000) };
+    let word = |at: u64| low.load(at & !3).map_or(0, |word| (word >> ((at & 3) * 8)) as u16);
+    // Words that are not aligned: the one at 0x413 lies within four bytes.
+    let bios_start = slot::bios_start(word(0x413 - 1) >> 8 | word(0x414) << 8, word(0x40e));
+    let blobs = realmode::Blobs::find(|at| {
+        if page_is_ram(at & !0xfff) {
+            low.load(at).ok()
+        } else {
+            None
+        }
+    })?;
+    let found = slot::Slots::find(page_is_ram, blobs.as_slice(), bios_start);
+    let mut slots = KVec::new();
+    for slot in found.as_slice() {
+        if slots.push(*slot, GFP_KERNEL).is_err() {
+            break;
+        }
+    }
+    Ok(slots)
+}
+
+/// An APIC ID that no entry of this machine's MADT has.
+fn spare_apic_id() -> Option<u8> {
+    let mut table = core::ptr::null_mut();
+    // SAFETY: The signature is four bytes, and `table` can be written.
+    let status = unsafe { bindings::acpi_get_table(c"APIC".as_char_ptr().cast_mut(), 1, &mut table) };
+    if status != 0 || table.is_null() {
+        return None;
+    }
+    // SAFETY: ACPI has mapped and checked the table, which has `length` bytes.
+    let bytes = unsafe { core::slice::from_raw_parts(table.cast::<u8>(), (*table).length as usize) };
+    let id = madt::spare_apic_id(bytes);
+    // SAFETY: It was got above.
+    unsafe { bindings::acpi_put_table(table) };
+    id
+}

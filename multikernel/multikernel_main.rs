@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Starts further Linux kernels beside this one, on CPUs and memory that it gives away.
+//!
+//! Documentation/multikernel/ tells how.
+
+use kernel::{
+    miscdevice::{MiscDeviceOptions, MiscDeviceRegistration},
+    prelude::*,
+    sync::{global_lock, Arc},
+};
+
+mod arch {
+    pub(crate) mod x86;
+}
+mod host;
+// The library and the tests use the rest of it.
+#[allow(dead_code)]
+mod pure;
+mod sys;
+mod uapi;
+
+use host::registry::Host;
+use sys::{
+    line::Line,
+    notifier::{Notifier, Reboot, Sleep},
+};
+
+module! {
+    type: Multikernel,
+    name: "multikernel",
+    authors: ["The multikernel developers"],
+    description: "Starts further Linux kernels beside this one",
+    license: "GPL v2",
+}
+
+global_lock! {
+    // SAFETY: The module's `init` initializes it before anything can use it.
+    unsafe(uninit) static HOST: Mutex<Option<Arc<Host>>> = None;
+}
+
+/// The host, for those who open the device.
+fn host() -> Option<Arc<Host>> {
+    HOST.lock().clone()
+}
+
+/// The module. Fields are dropped in this order: first nobody can come in any more.
+#[pin_data(PinnedDrop)]
+struct Multikernel {
+    #[pin]
+    device: MiscDeviceRegistration<Host>,
+    #[pin]
+    reboot: Notifier<Reboot, Host>,
+    #[pin]
+    sleep: Notifier<Sleep, Host>,
+    line: Line<Host>,
+}
+
+impl kernel::InPlaceModule for Multikernel {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // SAFETY: It is called once, when the module is loaded.
+        unsafe { HOST.init() };
+        pin_init::pin_init_scope(|| {
+            let host = Host::new()?;
+            let line = Line::new(c"multikernel", host.clone())?;
+            host.set_vector(line.vector());
+            *HOST.lock() = Some(host.clone());
+            Ok(try_pin_init!(Self {
+                line,
+                sleep <- Notifier::new(host.clone()),
+                reboot <- Notifier::new(host),
+                device <- MiscDeviceRegistration::register(MiscDeviceOptions {
+                    name: c"multikernel",
+                }),
+            }? Error))
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Multikernel {
+    fn drop(self: Pin<&mut Self>) {
+        *HOST.lock() = None;
+    }
+}
