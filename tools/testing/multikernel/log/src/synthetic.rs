@@ -303,7 +303,8 @@ impl Machine {
             Place::Scattered => VMALLOC_VA + 0xff8,
         };
         let infos = arrays + count * options.shape.desc_size;
-        let data = (infos + count * options.shape.info_size).next_multiple_of(8);
+        // So that text crosses pages too.
+        let data = (infos + count * options.shape.info_size + 64).next_multiple_of(PAGE) - 64;
         let mut machine = Machine {
             image: Image {
                 base: BASE,
@@ -491,6 +492,12 @@ impl Machine {
             self.image.write(store.pa, &store.bytes);
         }
         store.is_some()
+    }
+
+    /// Changes what is at the virtual address `va`, up to the next multiple of
+    /// 8 at most.
+    pub fn write_va(&mut self, va: u64, bytes: &[u8]) {
+        self.image.write(self.pa(va), bytes);
     }
 
     /// The sequence number of the next record.

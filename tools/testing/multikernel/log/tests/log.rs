@@ -320,10 +320,13 @@ fn between_any_two_stores() {
                 for seq in before.keys().filter(|seq| after.contains_key(seq)) {
                     assert!(records.iter().any(|(read, _)| read == seq), "no {seq}");
                 }
-                assert!(matches!(last, Next::End | Next::Pending(_)));
-                if let Next::Pending(seq) = last {
-                    assert_eq!(seq, from);
-                }
+                let (_, end) = reader(&machine).bounds().unwrap();
+                let expected = if end > from {
+                    Next::Pending(from)
+                } else {
+                    Next::End
+                };
+                assert_eq!(last, expected);
                 machine.store_one();
             }
             assert_eq!(read_from(&reader(&machine), 0).0, machine.alive(false));
@@ -365,6 +368,8 @@ fn panics() {
         facility: 1,
         ..Expected::line("Kernel panic - not syncing: user space said so")
     });
+    machine.settle();
+    assert_eq!(panic_of(&machine), second);
     machine.log(&Expected::line(&format!(
         "---[ end Kernel panic - not syncing: {:0300} ]---",
         1
@@ -557,6 +562,24 @@ fn rings_that_cannot_be() {
     let mut machine = Machine::new(Options::default());
     machine.image.write(IMAGE + 0x3fe0, &20u32.to_le_bytes());
     assert!(matches!(failure(&machine), Error::Unmapped(_)));
+    // A record with the sequence number of another index.
+    let mut machine = Machine::new(Options::default());
+    let [_, _, infos, _] = machine.places();
+    machine.write_va(infos + 15 * 112, &5u64.to_le_bytes());
+    assert!(matches!(failure(&machine), Error::Damaged(..)));
+    // A tail that is too far back, and one that is before record 0.
+    let mut machine = Machine::new(Options::default());
+    for _ in 0..20 {
+        machine.log(&Expected::line(""));
+    }
+    machine.settle();
+    for (tail, bounds) in [(16, (16, 20)), (1, (4, 20)), (-31, (20, 20))] {
+        let tail = i64::wrapping_sub(tail, 16) as u64 & ((1 << 62) - 1);
+        machine
+            .image
+            .write(IMAGE + 0x3fe0 + 32, &tail.to_le_bytes());
+        assert_eq!(reader(&machine).bounds(), Ok(bounds));
+    }
     // A head before its tail.
     let mut machine = Machine::new(Options::default());
     machine.log(&Expected::line("x"));
@@ -567,6 +590,98 @@ fn rings_that_cannot_be() {
     image.write(IMAGE + 0x3fe0 + 24, &0u64.to_le_bytes());
     image.write(IMAGE + 0x3fe0 + 32, &9u64.to_le_bytes());
     assert!(Reader::find(&image, image.ranges()).is_err());
+}
+
+/// One record is damaged: it is lost, and the others are not.
+#[test]
+fn damaged_records() {
+    let seq = 5;
+    let [desc, info] = {
+        let [_, descs, infos, _] = Machine::new(Options::default()).places();
+        [descs + seq * 24, infos + seq * 112]
+    };
+    let lpos = 0u64.wrapping_sub(512);
+    for (what, va, bytes) in [
+        ("sequence number", info, 21u64.to_le_bytes()),
+        ("length of its text", info + 16, [25, 0, 0, 0, 1, 0, 0, 0]),
+        ("state", desc, ((1u64 << 62) - 11 + (3 << 62)).to_le_bytes()),
+        (
+            "begin, not aligned",
+            desc + 8,
+            (lpos + 5 * 32 + 4).to_le_bytes(),
+        ),
+        (
+            "begin, only an ID",
+            desc + 8,
+            (lpos + 6 * 32 - 8).to_le_bytes(),
+        ),
+        (
+            "begin, after its end",
+            desc + 8,
+            (lpos + 6 * 32 + 8).to_le_bytes(),
+        ),
+        ("begin, a lap before", desc + 8, (lpos - 1024).to_le_bytes()),
+        ("begin, none", desc + 8, 1u64.to_le_bytes()),
+        (
+            "end, not aligned",
+            desc + 16,
+            (lpos + 6 * 32 + 1).to_le_bytes(),
+        ),
+    ] {
+        let mut machine = Machine::new(Options::default());
+        for n in 0..10 {
+            machine.log(&Expected::line(&format!("{n:024}")));
+        }
+        machine.settle();
+        assert_eq!(read_from(&reader(&machine), 0).0.len(), 10);
+        machine.write_va(va, &bytes);
+        let (records, _) = read_from(&reader(&machine), 0);
+        let seqs: Vec<_> = records.iter().map(|(seq, _)| *seq).collect();
+        assert_eq!(seqs, [0, 1, 2, 3, 4, 6, 7, 8, 9], "{what}");
+    }
+}
+
+/// Records of two writers, of which the first did not come far: its record is
+/// awaited, and not passed over.
+#[test]
+fn a_writer_behind_another() {
+    for laps in [0, 1] {
+        let mut machine = Machine::new(Options::default());
+        for _ in 0..laps * 16 + 3 {
+            machine.log(&Expected::line("x"));
+        }
+        machine.settle();
+        let next = machine.next_seq();
+        machine.log(&Expected::line("behind"));
+        machine.log(&Expected::line("ahead"));
+        machine.settle();
+        let [_, descs, ..] = machine.places();
+        // What was there before: nothing, or the record a lap ago.
+        let before = match laps {
+            0 => 0u64,
+            _ => (next.wrapping_sub(32) & ((1 << 62) - 1)) | (3 << 62),
+        };
+        machine.write_va(descs + next % 16 * 24, &before.to_le_bytes());
+        assert_eq!(read_from(&reader(&machine), next).1, Next::Pending(next));
+        let (records, _) = read_from(&reader(&machine).stopped(), next);
+        assert_eq!(records, [(next + 1, Expected::line("ahead"))]);
+    }
+}
+
+/// The most that a kernel tells: the text reaches into a second page.
+#[test]
+fn longest_vmcoreinfo() {
+    let mut machine = Machine::without_note(Options::default());
+    let text = machine.vmcoreinfo();
+    let (first, rest) = text.split_at(text.find('\n').unwrap() + 1);
+    let fill = "SYMBOL(of_no_meaning)=0\n".repeat(200);
+    let fill = &fill[..4096 - text.len() - 1];
+    let text = format!("{first}{fill}\n{rest}");
+    assert_eq!(text.len(), 4096);
+    machine.put_note(0, &synthetic::note(text.as_bytes()));
+    machine.log(&Expected::line("x"));
+    machine.settle();
+    assert_eq!(read_from(&reader(&machine), 0).0.len(), 1);
 }
 
 /// Where [`Machine`] has the image of its kernel.
