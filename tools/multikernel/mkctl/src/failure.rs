@@ -50,6 +50,9 @@ pub enum Failure {
         /// Why.
         source: LogError,
     },
+    /// There can be no log yet.
+    #[error("`{0}` has no log: it was not started yet")]
+    NeverRan(String),
     /// A file cannot be opened.
     #[error("cannot open {what} `{}`: {source}", .path.display())]
     File {
@@ -153,6 +156,7 @@ impl Failure {
             Self::Pick(_)
             | Self::Topology(_)
             | Self::Log { .. }
+            | Self::NeverRan(_)
             | Self::File { .. }
             | Self::System { .. }
             | Self::Output(_) => exit::FAILED,
@@ -180,11 +184,8 @@ impl Failure {
                 _ => error
                     .largest_memory()
                     .map(|largest| {
-                        format!(
-                            "at most {} can be had now: --memory {}",
-                            units::size(largest),
-                            units::size_argument(largest)
-                        )
+                        let size = units::size_argument(largest);
+                        format!("the largest that can be had now: --memory {size}")
                     })
                     .into_iter()
                     .collect(),
@@ -229,3 +230,86 @@ impl Failure {
 
 /// The result of a command.
 pub type Result<T> = std::result::Result<T, Failure>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::path::Path;
+
+    use multikernel::{Caller, Device};
+
+    fn record(text: &str) -> Record {
+        Record {
+            seq: 0,
+            lost: 0,
+            time: Duration::from_secs(2),
+            level: None,
+            facility: None,
+            caller: Caller::Cpu(0),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_advice_and_log() {
+        let failure = Failure::Timeout {
+            name: "blue".into(),
+            what: "a line that matches `up`".into(),
+            timeout: Duration::from_secs(90),
+            tail: vec![record("one"), record("two")],
+        };
+        assert_eq!(failure.code(), exit::TIMEOUT);
+        assert_eq!(
+            failure.report(),
+            "\
+mkctl: `blue`: a line that matches `up` did not come within 1 min 30 s
+the last of its log:
+[    2.000000] one
+[    2.000000] two
+"
+        );
+    }
+
+    #[test]
+    fn every_blocker_is_told_with_advice() {
+        let failure = Failure::Blocked(vec![Blocker::Lockdown, Blocker::NoSlot]);
+        assert_eq!(failure.code(), exit::BLOCKED);
+        let report = failure.report();
+        assert!(
+            report.starts_with(
+                "mkctl: this host cannot start instances: the kernel is locked down; \
+                 no memory below 1 MiB is left\n  -> "
+            ),
+            "{report}"
+        );
+        assert_eq!(report.matches("  -> ").count(), 2);
+    }
+
+    #[test]
+    fn codes_are_those_that_are_documented() {
+        let no_device = Device::open_at(Path::new("/nonexistent")).unwrap_err();
+        assert_eq!(Failure::from(no_device).code(), 5);
+        let other = Device::open_at(Path::new("/dev/null")).unwrap();
+        // Not a multikernel device: it has no such call.
+        let other = other.instance("blue").unwrap_err();
+        assert_eq!(Failure::from(other).code(), 1);
+        assert_eq!(Failure::Removed("blue".into()).code(), 3);
+        assert_eq!(Failure::Unable.code(), 5);
+        assert_eq!(Failure::from(PickError::None).code(), 1);
+        let interrupted = Failure::Interrupted {
+            signal: 15,
+            state: None,
+        };
+        assert_eq!(interrupted.code(), 143);
+        assert_eq!(interrupted.to_string(), "interrupted by signal 15");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_no_failure() {
+        let broken = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(Failure::from(broken).is_broken_pipe());
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(!Failure::from(full).is_broken_pipe());
+    }
+}

@@ -2,7 +2,6 @@
 
 //! An instance, watched: its state and its log.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use multikernel::{Errno, Event, Info, Instance, Log, LogError, Record, State};
@@ -14,9 +13,6 @@ use crate::interrupt::Interrupt;
 /// How often the log is looked at. Nothing tells of a new line in it: the
 /// instance does not know that it is read.
 const INTERVAL: Duration = Duration::from_millis(100);
-
-/// How many records a failure shows.
-const TAIL: usize = 15;
 
 /// What is new about an instance.
 pub struct News {
@@ -37,7 +33,6 @@ pub struct Follower<'a> {
     instance: &'a Instance,
     interrupt: Option<&'a Interrupt>,
     run: Option<Run>,
-    tail: VecDeque<Record>,
     pause: Duration,
 }
 
@@ -48,7 +43,6 @@ impl<'a> Follower<'a> {
             instance,
             interrupt,
             run: None,
-            tail: VecDeque::new(),
             pause: INTERVAL,
         }
     }
@@ -69,18 +63,11 @@ impl<'a> Follower<'a> {
                 }
             }
         };
-        for record in &records {
-            if self.tail.len() == TAIL {
-                self.tail.pop_front();
-            }
-            self.tail.push_back(record.clone());
-        }
         Ok(News { info, records })
     }
 
     fn records(&mut self, info: &Info) -> Result<Vec<Record>> {
-        if info.state != State::Running && !info.state.has_ended() {
-            // What is in its memory now never ran.
+        if !has_run(info) {
             self.run = None;
             return Ok(Vec::new());
         }
@@ -122,16 +109,16 @@ impl<'a> Follower<'a> {
             Event::Changed | Event::TimedOut => Ok(true),
         }
     }
-
-    /// The last records that were read.
-    pub fn into_tail(self) -> Vec<Record> {
-        self.tail.into()
-    }
 }
 
 /// How long it is until a deadline.
 pub fn left(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+/// Whether what is in an instance's memory now runs, or ran.
+pub fn has_run(info: &Info) -> bool {
+    info.state == State::Running || info.state.has_ended()
 }
 
 fn info_changed(before: &Info, instance: &Instance) -> Result<bool> {

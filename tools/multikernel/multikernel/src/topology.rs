@@ -65,7 +65,7 @@ pub enum PickError {
     #[error("an instance needs at least 1 CPU")]
     None,
     /// There are not as many.
-    #[error("{wanted} CPUs are wanted, but only {} can be lent{}", .free.len(), in_parentheses(.free))]
+    #[error("{} cannot be had: {} can be lent{}", count(*.wanted), count(.free.len()), in_parentheses(.free))]
     TooMany {
         /// How many are wanted.
         wanted: usize,
@@ -73,7 +73,7 @@ pub enum PickError {
         free: CpuList,
     },
     /// There are as many, but not in whole cores.
-    #[error("{wanted} CPUs cannot be had in whole cores: {}or allow cores to be split", numbers(.fewer, .more))]
+    #[error("{} cannot be had in whole cores: {}or allow cores to be split", count(*.wanted), numbers(.fewer, .more))]
     SplitsCore {
         /// How many are wanted.
         wanted: usize,
@@ -89,6 +89,14 @@ fn in_parentheses(list: &CpuList) -> String {
         String::new()
     } else {
         format!(" ({list})")
+    }
+}
+
+fn count(cpus: usize) -> String {
+    match cpus {
+        0 => "no CPU".to_owned(),
+        1 => "1 CPU".to_owned(),
+        _ => format!("{cpus} CPUs"),
     }
 }
 
@@ -333,11 +341,11 @@ mod tests {
         assert_eq!(pick(&flat(4), 3, &wish), Ok("1-3".into()));
         assert_eq!(
             pick(&flat(4), 4, &wish),
-            Err("4 CPUs are wanted, but only 3 can be lent (1-3)".into())
+            Err("4 CPUs cannot be had: 3 CPUs can be lent (1-3)".into())
         );
         assert_eq!(
             pick(&flat(1), 1, &wish),
-            Err("1 CPUs are wanted, but only 0 can be lent".into())
+            Err("1 CPU cannot be had: no CPU can be lent".into())
         );
         let wish = Wish {
             boot_cpu: 3,
@@ -365,7 +373,7 @@ mod tests {
         );
         assert_eq!(
             pick(&smt(), 7, &wish),
-            Err("7 CPUs are wanted, but only 6 can be lent (1-3,5-7)".into())
+            Err("7 CPUs cannot be had: 6 CPUs can be lent (1-3,5-7)".into())
         );
     }
 

@@ -8,7 +8,7 @@ use multikernel::{Device, Instance, Record};
 
 use crate::cli::{Dmesg, Format};
 use crate::failure::{Failure, Result};
-use crate::follow::Follower;
+use crate::follow::{self, Follower};
 use crate::record;
 
 /// Shows the log of an instance.
@@ -19,6 +19,9 @@ pub fn dmesg(device: &Device, arguments: &Dmesg, out: &mut dyn Write) -> Result<
             Err(Failure::Removed(_)) => Ok(()),
             result => result,
         };
+    }
+    if !follow::has_run(&follow::info(&instance)?) {
+        return Err(Failure::NeverRan(arguments.name.clone()));
     }
     let mut log = instance.log()?;
     log.snapshot();

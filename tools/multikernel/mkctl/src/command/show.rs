@@ -59,7 +59,7 @@ impl Facts {
     fn new(instance: &Instance) -> Result<Self> {
         let info = follow::info(instance)?;
         let panic = match info.state {
-            State::Running => panic(instance)?,
+            State::Running => panic(instance),
             _ => None,
         };
         let now = clock_gettime(ClockId::Boottime);
@@ -109,7 +109,10 @@ impl Facts {
             let _ = write!(text, ": {}", info.text);
         }
         if let Some(panic) = &self.panic {
-            let _ = write!(text, ", but its log shows: Kernel panic - {panic}");
+            let _ = write!(
+                text,
+                ", but its log shows: Kernel panic - not syncing: {panic}"
+            );
         }
         text.push('\n');
 
@@ -159,18 +162,24 @@ fn cpus(cpus: &[u32]) -> String {
     }
 }
 
-/// What the log of an instance says of a panic.
-fn panic(instance: &Instance) -> Result<Option<String>> {
-    match instance.log()?.panic() {
-        Ok(panic) => Ok(panic),
-        Err(LogError::NotYet) => Ok(None),
-        // It says so itself, and the rest is worth being shown.
-        Err(source) => {
-            let name = instance.name().to_owned();
-            eprint!("{}", Failure::Log { name, source }.report());
-            Ok(None)
+/// What the log of an instance says of a panic. Where it cannot be read, that
+/// is told aside: the rest is worth being shown.
+fn panic(instance: &Instance) -> Option<String> {
+    let name = || instance.name().to_owned();
+    let panic = instance.log().map_err(Failure::from).and_then(|mut log| {
+        match log.panic() {
+            // It cannot have panicked and told so.
+            Err(LogError::NotYet) => Ok(None),
+            panic => panic.map_err(|source| Failure::Log {
+                name: name(),
+                source,
+            }),
         }
-    }
+    });
+    panic.unwrap_or_else(|failure| {
+        eprint!("{}", failure.report());
+        None
+    })
 }
 
 /// Shows all about an instance.
@@ -252,7 +261,7 @@ blue: stopped (restart): restarted itself
         facts.info.state = State::Running;
         facts.info.reason = Reason::None;
         facts.info.text.clear();
-        facts.panic = Some("not syncing: sysrq triggered crash".into());
+        facts.panic = Some("sysrq triggered crash".into());
         let text = facts.text();
         assert!(text.starts_with(
             "blue: running, but its log shows: Kernel panic - not syncing: sysrq triggered crash\n"
