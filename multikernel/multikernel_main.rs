@@ -22,6 +22,7 @@ mod uapi;
 
 use host::registry::Host;
 use sys::{
+    guard::Guard,
     line::Line,
     notifier::{Notifier, Reboot, Sleep},
 };
@@ -54,6 +55,7 @@ struct Multikernel {
     #[pin]
     sleep: Notifier<Sleep, Host>,
     line: Line<Host>,
+    guard: Guard,
 }
 
 impl kernel::InPlaceModule for Multikernel {
@@ -67,6 +69,7 @@ impl kernel::InPlaceModule for Multikernel {
             *HOST.lock() = Some(host.clone());
             Ok(try_pin_init!(Self {
                 line,
+                guard: Guard::new(),
                 sleep <- Notifier::new(host.clone()),
                 reboot <- Notifier::new(host),
                 device <- MiscDeviceRegistration::register(MiscDeviceOptions {

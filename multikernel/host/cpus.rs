@@ -13,8 +13,8 @@ use crate::{
         slot,
         trampoline::{self, mailbox},
     },
-    pure::slot::MAILBOX,
-    sys::ffi,
+    pure::{name::Name, slot::MAILBOX},
+    sys::{ffi, guard},
 };
 use kernel::{error::to_result, prelude::*, sync::Arc};
 
@@ -34,8 +34,8 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// Takes `cpu`, which waits for SIPI afterwards.
-    pub(crate) fn take(cpu: u32, slot: Arc<Slot>) -> Outcome<Self> {
+    /// Takes `cpu` for the instance `name`; it waits for SIPI afterwards.
+    pub(crate) fn take(cpu: u32, slot: Arc<Slot>, name: &Name) -> Outcome<Self> {
         // SAFETY: It only reads a per-CPU variable of a possible CPU.
         let id = unsafe { ffi::mk_cpu_apic_id(cpu) };
         let apic = ApicId::new(id)
@@ -75,6 +75,7 @@ impl Lent {
                 "CPU {cpu} did not leave this kernel (error {err}): somebody else switches CPUs now"
             ));
         }
+        guard::lend(cpu, name);
         apic.init();
         Ok(Self {
             cpu,
@@ -194,6 +195,7 @@ impl Drop for Lent {
         if self.scrub().is_err() {
             pr_err!("CPU {cpu} does not answer; it is given back as it is\n");
         }
+        guard::reclaim(cpu);
         // SAFETY: The CPU waits for SIPI, as one that never ran.
         let back = to_result(unsafe {
             ffi::mk_set_cpu_present(cpu, true);

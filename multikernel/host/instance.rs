@@ -21,7 +21,7 @@ use crate::{
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::ffi,
+    sys::{ffi, guard::Running},
     uapi,
 };
 use kernel::{
@@ -61,6 +61,7 @@ struct Work {
     memory: Option<Arc<Memory>>,
     loaded: Option<Loaded>,
     lent: KVec<Lent>,
+    running: Option<Running>,
     /// Nothing was written to the memory since it was zeroed.
     clean: bool,
     split_cores: bool,
@@ -95,6 +96,7 @@ impl Instance {
                     memory: None,
                     loaded: None,
                     lent: KVec::new(),
+                    running: None,
                     clean: true,
                     split_cores: false,
                 }),
@@ -232,7 +234,7 @@ impl Instance {
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
             for &cpu in &cpus {
-                lent.push(Lent::take(cpu, slot.clone())?, GFP_KERNEL)?;
+                lent.push(Lent::take(cpu, slot.clone(), &self.name)?, GFP_KERNEL)?;
             }
             self.status.lock().take_ns = start.elapsed().as_nanos();
 
@@ -252,12 +254,14 @@ impl Instance {
                 cpu.scrub().map_err(no_answer)?;
             }
             self.status.lock().started = now();
+            let running = Running::new();
             // It decompresses itself over the image, so that can be started once.
             work.loaded = None;
             first
                 .boot(entry.cr3, entry.entry, entry.boot_params)
                 .map_err(|errno| Undone::lost(no_answer(errno)))?;
             work.lent = lent;
+            work.running = Some(running);
             Ok(())
         })
     }
@@ -343,6 +347,7 @@ impl Instance {
         while let Some(cpu) = work.lent.pop() {
             drop(cpu);
         }
+        work.running = None;
         {
             let mut status = self.status.lock();
             status.give_ns = start.elapsed().as_nanos();
@@ -393,18 +398,19 @@ impl Instance {
     /// Changes what is told, and tells all who want to know if the state is another one now.
     fn tell(&self, f: impl FnOnce(&mut Status)) {
         let mut status = self.status.lock();
-        let (gone, generation) = (status.life.is_gone(), status.life.generation());
+        let before = status.life.generation();
         f(&mut status);
-        if (gone, generation) == (status.life.is_gone(), status.life.generation()) {
-            return;
-        }
-        let (state, reason) = (status.life.state(), status.life.reason());
+        let life = status.life;
         drop(status);
-        match reason {
-            Reason::None => report!(pr_info, "{}: {state}", self.name),
-            reason => report!(pr_info, "{}: {state} ({reason})", self.name),
+        if life.generation() != before {
+            match (life.state(), life.reason()) {
+                (state, Reason::None) => report!(pr_info, "{}: {state}", self.name),
+                (state, reason) => report!(pr_info, "{}: {state} ({reason})", self.name),
+            }
         }
-        self.changed.notify_all();
+        if life.generation() != before || life.is_gone() {
+            self.changed.notify_all();
+        }
     }
 }
 

@@ -45,6 +45,10 @@ extern "C" {
     pub(crate) fn mk_read_msrs(cpu: c_uint, list: *mut MsrList) -> c_int;
     pub(crate) fn mk_cpu_features() -> u64;
     pub(crate) fn mk_memory_encrypted() -> bool;
+    pub(crate) fn mk_set_lent_to(cpu: c_uint, name: *const c_char);
+    pub(crate) fn mk_add_running(n: c_int);
+    pub(crate) fn mk_guard_register();
+    pub(crate) fn mk_guard_unregister();
     pub(crate) fn mk_tsc_khz() -> c_uint;
     pub(crate) fn mk_phys_to_virt(address: u64) -> *mut c_void;
     pub(crate) fn mk_e820_is_ram(start: u64, end: u64) -> bool;

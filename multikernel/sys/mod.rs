@@ -5,6 +5,7 @@
 pub(crate) mod contig;
 pub(crate) mod ffi;
 pub(crate) mod file;
+pub(crate) mod guard;
 pub(crate) mod iomem;
 pub(crate) mod line;
 pub(crate) mod notifier;

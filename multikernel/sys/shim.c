@@ -13,9 +13,12 @@
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/kernel_read_file.h>
+#include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/percpu.h>
 #include <linux/smp.h>
+#include <linux/syscore_ops.h>
 #include <linux/topology.h>
 #include <asm/apic.h>
 #include <asm/cpufeature.h>
@@ -141,6 +144,82 @@ bool mk_memory_encrypted(void)
 unsigned int mk_tsc_khz(void)
 {
 	return boot_cpu_has(X86_FEATURE_TSC) ? tsc_khz : 0;
+}
+
+/* ---- what the host's own kernel must not do ------------------------------ */
+
+/* The instance that a CPU is lent to; empty: none. */
+static DEFINE_PER_CPU(char[MK_LENT_NAME_SIZE], lent_to);
+
+void mk_set_lent_to(unsigned int cpu, const char *name)
+{
+	strscpy(per_cpu(lent_to, cpu), name, MK_LENT_NAME_SIZE);
+}
+
+#ifdef CONFIG_KPROBES
+/*
+ * A lent CPU is not present, so the kernel refuses to online it without asking
+ * anybody. All that is left to do is to say why.
+ */
+static int tell_lent_to(struct kprobe *probe, struct pt_regs *regs)
+{
+	const struct device *dev = (const void *)regs_get_kernel_argument(regs, 0);
+
+	if (dev->id < nr_cpu_ids && *per_cpu(lent_to, dev->id))
+		pr_err("multikernel: CPU %u cannot be brought online: it is lent to the instance %s\n",
+		       dev->id, per_cpu(lent_to, dev->id));
+	return 0;
+}
+
+static struct kprobe online_probe = {
+	.symbol_name = "cpu_device_up",
+	.pre_handler = tell_lent_to,
+};
+#endif
+
+/* A kexec that means to come back asks nobody but syscore. */
+static atomic_t nr_running;
+
+static int refuse_to_sleep(void *data)
+{
+	int n = atomic_read(&nr_running);
+
+	if (n)
+		pr_err("multikernel: no sleep and no kexec jump while %d instances run\n", n);
+	return n ? -EBUSY : 0;
+}
+
+static const struct syscore_ops sleep_ops = {
+	.suspend = refuse_to_sleep,
+};
+
+static struct syscore sleep_guard = {
+	.ops = &sleep_ops,
+};
+
+void mk_add_running(int n)
+{
+	atomic_add(n, &nr_running);
+}
+
+void mk_guard_register(void)
+{
+	register_syscore(&sleep_guard);
+#ifdef CONFIG_KPROBES
+	if (register_kprobe(&online_probe)) {
+		pr_warn("multikernel: who tries to online a lent CPU is not told why it fails\n");
+		online_probe.addr = NULL;
+	}
+#endif
+}
+
+void mk_guard_unregister(void)
+{
+#ifdef CONFIG_KPROBES
+	if (online_probe.addr)
+		unregister_kprobe(&online_probe);
+#endif
+	unregister_syscore(&sleep_guard);
 }
 
 /* ---- memory -------------------------------------------------------------- */

@@ -7,6 +7,9 @@
 #include <linux/interrupt.h>
 #include <linux/types.h>
 
+/* As MK_NAME_SIZE of the ioctl interface. */
+#define MK_LENT_NAME_SIZE	32
+
 #define MK_HAS_XSAVE		(1ULL << 0)
 #define MK_HAS_IBPB		(1ULL << 1)
 #define MK_HAS_FLUSH_L1D	(1ULL << 2)
@@ -37,6 +40,10 @@ int mk_cpu_node(unsigned int cpu);
 int mk_read_msrs(unsigned int cpu, struct mk_msr_list *list);
 u64 mk_cpu_features(void);
 bool mk_memory_encrypted(void);
+void mk_set_lent_to(unsigned int cpu, const char *name);
+void mk_add_running(int n);
+void mk_guard_register(void);
+void mk_guard_unregister(void);
 unsigned int mk_tsc_khz(void);
 void *mk_phys_to_virt(phys_addr_t address);
 bool mk_e820_is_ram(u64 start, u64 end);
