@@ -87,7 +87,7 @@ impl Range {
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}-{:#x}", self.start, self.end() - 1)
+        write!(f, "{:#x}-{:#x}", self.start, self.end().wrapping_sub(1))
     }
 }
 

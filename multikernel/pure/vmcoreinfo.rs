@@ -87,7 +87,7 @@ keys! {
 const NR_KEYS: usize = Key::ALL.len();
 
 /// What one VMCOREINFO note tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct VmcoreInfo {
     release: [u8; RELEASE_MAX],
     release_len: usize,
@@ -101,18 +101,9 @@ const _: () = assert!(NR_KEYS <= u64::BITS as usize);
 impl VmcoreInfo {
     /// Reads the note at the physical address `pa`; `None` if there is none.
     pub fn read<M: Memory + ?Sized>(mem: &M, pa: u64) -> Option<Self> {
-        let mut header = [0; HEADER];
-        if !mem.read(pa, &mut header) {
-            return None;
-        }
-        let name_size = bytes::u32(&header, 0)?;
-        let text_size = bytes::u32(&header, 4)?;
-        let kind = bytes::u32(&header, 8)?;
-        let name = bytes::array(&header, 12)?;
-        if name_size != NAME_SIZE || text_size > TEXT_MAX || kind != 0 || name != *NAME {
-            return None;
-        }
-        Self::parse(mem, pa.checked_add(HEADER as u64)?, text_size)
+        let mut info = Self::new();
+        info.fill(mem, pa)?;
+        Some(info)
     }
 
     /// The release of the kernel, as `uname -r` tells it.
@@ -143,13 +134,37 @@ impl VmcoreInfo {
         self.values.get(index).copied()
     }
 
-    fn parse<M: Memory + ?Sized>(mem: &M, start: u64, bytes: u32) -> Option<Self> {
-        let mut info = VmcoreInfo {
+    const fn new() -> Self {
+        VmcoreInfo {
             release: [0; RELEASE_MAX],
             release_len: 0,
             values: [0; NR_KEYS],
             told: 0,
-        };
+        }
+    }
+
+    /// Takes what the note at the physical address `pa` tells, in place of
+    /// what it has. `None`: there is no note, and it has anything.
+    ///
+    /// In place, for it is too large to be moved around on a kernel's stack.
+    fn fill<M: Memory + ?Sized>(&mut self, mem: &M, pa: u64) -> Option<()> {
+        let mut header = [0; HEADER];
+        if !mem.read(pa, &mut header) {
+            return None;
+        }
+        let name_size = bytes::u32(&header, 0)?;
+        let text_size = bytes::u32(&header, 4)?;
+        let kind = bytes::u32(&header, 8)?;
+        let name = bytes::array(&header, 12)?;
+        if name_size != NAME_SIZE || text_size > TEXT_MAX || kind != 0 || name != *NAME {
+            return None;
+        }
+        self.release_len = 0;
+        self.told = 0;
+        self.parse(mem, pa.checked_add(HEADER as u64)?, text_size)
+    }
+
+    fn parse<M: Memory + ?Sized>(&mut self, mem: &M, start: u64, bytes: u32) -> Option<()> {
         let mut line = Line::new();
         let mut pa = start;
         let end = start.checked_add(u64::from(bytes))?;
@@ -168,16 +183,16 @@ impl VmcoreInfo {
                     line.push(byte);
                     continue;
                 }
-                if info.release_len == 0 {
-                    info.set_release(line.text()?)?;
+                if self.release_len == 0 {
+                    self.set_release(line.text()?)?;
                 } else if let Some(text) = line.text() {
-                    info.set(text);
+                    self.set(text);
                 }
-                line = Line::new();
+                line.len = 0;
             }
             pa = pa.checked_add(size)?;
         }
-        (info.release_len > 0).then_some(info)
+        (self.release_len > 0).then_some(())
     }
 
     /// Takes the first line. `None`: this is no VMCOREINFO.
@@ -230,6 +245,7 @@ where
     M: Memory + ?Sized,
 {
     let mut error = Error::NotYet;
+    let mut info = VmcoreInfo::new();
     for range in ranges {
         let mut next = align_up(range.start(), PAGE);
         while let Some(pa) = next.filter(|pa| *pa < range.end()) {
@@ -238,9 +254,9 @@ where
             if mem.read_u64(pa).map(|word| word as u32) != Some(NAME_SIZE) {
                 continue;
             }
-            let Some(info) = VmcoreInfo::read(mem, pa) else {
+            if info.fill(mem, pa).is_none() {
                 continue;
-            };
+            }
             match accept(&info) {
                 Ok(found) => return Ok(found),
                 Err(why) => error = why,
