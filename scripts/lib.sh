@@ -82,8 +82,15 @@ key() {
 	done | sha256sum | cut -c1-12
 }
 
-# The C compiler that a kernel configuration names: kbuild compares it.
-compiler() { sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/\1/p' "$1"; }
+# Which compiler a kernel configuration was made with, as words for make:
+# kbuild compares it.
+toolchain() {
+	if grep -qx CONFIG_CC_IS_CLANG=y "$1"; then
+		echo LLVM=1
+	else
+		sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/CC=\1/p' "$1"
+	fi
+}
 
 need_root() {
 	[ "$(id -u)" = 0 ] ||
