@@ -84,9 +84,13 @@ impl Image {
         [Range::new(self.base, self.bytes.len() as u64).unwrap()]
     }
 
-    /// All bytes.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+    /// The physical addresses of all words of 8 bytes that are not zero.
+    pub fn used(&self) -> Vec<u64> {
+        let words = (self.base..).step_by(8).zip(self.bytes.chunks(8));
+        words
+            .filter(|(_, word)| *word != [0; 8])
+            .map(|(pa, _)| pa)
+            .collect()
     }
 }
 
@@ -860,35 +864,5 @@ impl Memory for Live {
             pa += chunk.len() as u64;
             read
         })
-    }
-}
-
-/// Memory of which only so many bytes can be read, for inputs that lead a
-/// reader on and on.
-pub struct Budget<'a> {
-    image: &'a Image,
-    left: Cell<usize>,
-}
-
-impl<'a> Budget<'a> {
-    /// `image`, for `reads` reads.
-    pub fn new(image: &'a Image, reads: usize) -> Self {
-        Budget {
-            image,
-            left: Cell::new(reads),
-        }
-    }
-
-    /// How many are left.
-    pub fn left(&self) -> usize {
-        self.left.get()
-    }
-}
-
-impl Memory for Budget<'_> {
-    fn read(&self, pa: u64, buf: &mut [u8]) -> bool {
-        let left = self.left.get();
-        self.left.set(left.saturating_sub(1));
-        left > 0 && self.image.read(pa, buf)
     }
 }

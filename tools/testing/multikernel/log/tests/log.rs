@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use multikernel_log::damage::Damaged;
 use multikernel_log::pure::memory::Error;
 use multikernel_log::pure::memory::Memory;
 use multikernel_log::pure::pagewalk::PageTables;
@@ -17,7 +18,6 @@ use multikernel_log::pure::vmcoreinfo;
 use multikernel_log::pure::vmcoreinfo::Key;
 use multikernel_log::pure::vmcoreinfo::VmcoreInfo;
 use multikernel_log::synthetic;
-use multikernel_log::synthetic::Budget;
 use multikernel_log::synthetic::Expected;
 use multikernel_log::synthetic::Image;
 use multikernel_log::synthetic::Live;
@@ -770,7 +770,7 @@ fn lost_records_without_end() {
         write(page + at, end | (3 << 62));
     }
 
-    let budget = Budget::new(&machine.image, usize::MAX);
+    let budget = Damaged::new(&machine.image, usize::MAX);
     let reader = Reader::find(&budget, machine.ranges()).unwrap();
     assert_eq!(reader.bounds(), Ok((first, end)));
     let before = budget.left();
@@ -882,36 +882,6 @@ fn take(machine: &mut Machine, step: &Step) {
     }
 }
 
-/// Does all with a log that a reader can, for as long as there is budget.
-fn exercise(image: &Image) {
-    let budget = Budget::new(image, 200_000);
-    let Ok(reader) = Reader::find(&budget, image.ranges()) else {
-        return;
-    };
-    let mut text = [0; 200];
-    let mut next = 0;
-    while let Ok(found) = reader.next(next, &mut text) {
-        next = match found {
-            Next::Record(record) => {
-                assert!(record.text_len <= record.full_len.min(text.len()));
-                assert!(record.seq >= next);
-                record.seq + 1
-            }
-            Next::Pending(seq) => {
-                assert!(seq >= next);
-                seq + 1
-            }
-            Next::End => break,
-        };
-    }
-    let reader = reader.stopped();
-    let mut out = [0; 40];
-    if let Some(len) = reader.find_panic(&mut out) {
-        assert!(out[..len].iter().all(|byte| (b' '..=b'~').contains(byte)));
-    }
-    assert!(!matches!(reader.next(0, &mut text), Ok(Next::Pending(_))));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
@@ -992,27 +962,23 @@ proptest! {
             take(&mut machine, step);
         }
         machine.settle();
-        let bytes = machine.image.bytes_mut();
-        // Where it hurts: what is not zero.
-        let used: Vec<_> = (0..bytes.len() / 8)
-            .filter(|n| bytes[n * 8..n * 8 + 8] != [0; 8])
-            .collect();
+        let used = machine.image.used();
+        let mut damaged = Damaged::new(&machine.image, 200_000);
         for (place, value, kind) in damage {
-            let at = used[place.index(used.len())] * 8;
-            let word = &mut bytes[at..at + 8];
-            let old = u64::from_le_bytes(word.try_into().unwrap());
+            let at = used[place.index(used.len())];
+            let old = damaged.word(at);
             let new = match kind {
                 0 => value,
                 1 => old ^ (1 << (value % 64)),
                 2 => old.wrapping_add(value % 5).wrapping_sub(2),
                 3 => u64::MAX,
-                4 => old & !0xff | value & 0xff,
+                4 => (old & !0xff) | (value & 0xff),
                 5 => synthetic::BASE + value % (6 << 20),
                 _ => 0,
             };
-            word.copy_from_slice(&new.to_le_bytes());
+            damaged.put(at, new);
         }
-        exercise(&machine.image);
+        damaged.exercise();
     }
 
     /// Any text as VMCOREINFO: keys that are known, any values.
@@ -1043,6 +1009,6 @@ proptest! {
         machine.put_note(0, &synthetic::note(&text));
         let info = VmcoreInfo::read(&machine.image, synthetic::BASE + (1 << 20));
         prop_assert!(info.is_some());
-        exercise(&machine.image);
+        Damaged::new(&machine.image, 200_000).exercise();
     }
 }
