@@ -21,7 +21,7 @@ use crate::{
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::{ffi, guard::Running},
+    sys::{ffi, guard::Running, module},
     uapi,
 };
 use kernel::{
@@ -56,8 +56,9 @@ pub(crate) struct Instance {
 
 /// What it has. Dropping any of it gives it back.
 struct Work {
-    /// `None`: it was destroyed.
+    /// `None`, as the module: it was destroyed.
     slot: Option<Arc<Slot>>,
+    module: Option<module::Pin>,
     memory: Option<Arc<Memory>>,
     loaded: Option<Loaded>,
     lent: KVec<Lent>,
@@ -86,6 +87,7 @@ pub(crate) struct Status {
 impl Instance {
     pub(crate) fn new(name: Name, host: Arc<Host>, slot: Slot) -> Result<Arc<Self>> {
         let base = slot.base();
+        let pin = module::Pin::new()?;
         let slot = Arc::new(slot, GFP_KERNEL)?;
         Arc::pin_init(
             try_pin_init!(Self {
@@ -93,6 +95,7 @@ impl Instance {
                 host,
                 work <- new_mutex!(Work {
                     slot: Some(slot),
+                    module: Some(pin),
                     memory: None,
                     loaded: None,
                     lent: KVec::new(),
@@ -287,6 +290,7 @@ impl Instance {
             work.loaded = None;
             work.memory = None;
             work.slot = None;
+            work.module = None;
             self.status.lock().cpus = KVec::new();
             self.tell_memory(KVec::new(), 0, None);
             Ok(())

@@ -8,5 +8,6 @@ pub(crate) mod file;
 pub(crate) mod guard;
 pub(crate) mod iomem;
 pub(crate) mod line;
+pub(crate) mod module;
 pub(crate) mod notifier;
 pub(crate) mod physical;
