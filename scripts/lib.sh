@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # Sourced by every script here: where things are, how steps are told, and the
 # way into the environment.
@@ -25,7 +25,7 @@ say() { printf '%s\n' "$*" >&2; }
 die() {
 	printf 'error: %s\n' "$1" >&2
 	shift
-	printf '       %s\n' "$@" >&2
+	[ $# -eq 0 ] || printf '       %s\n' "$@" >&2
 	exit 1
 }
 

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Each target calls a script; "make help" lists them. Only what is not done yet
+# is done. Logs go to build/log/.
+#
+#	KVER=NAME	the kernel to build the module for: cloud (the default), amd64, rt,
+#			own, debug, or a release of Debian's
+#	KDIR=DIR	or a configured and built kernel tree
+#	MK_CACHE=DIR	where the environment and the kernels are kept
+#	JOBS=N		how many processes build at a time
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak bench fuzz lint module tools kernel rootfs install clean distclean
+
+export KVER KDIR MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
+
+help: ## Print this
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@echo
+	@sed -nE '/^#\t/s/^#\t//p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: module tools rootfs ## Start two stock kernels beside a stock kernel, in the lab
+	@scripts/kernel fetch cloud rt
+	@samples/multikernel/demo
+
+test: module tools rootfs ## Run all tests; the last line is "N passed, N failed"
+	@scripts/test
+
+soak: module tools rootfs ## Run the tests that take hours
+	@scripts/test --soak
+
+bench: module tools rootfs ## Measure; build/bench/results.json
+	@tools/testing/multikernel/bench/run
+
+fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)
+	@scripts/fuzz
+
+lint: ## Check formats, clippy, shellcheck, checkpatch, licences
+	@scripts/lint
+
+module: ## Build multikernel.ko for a stock kernel (KVER=, KDIR=)
+	@scripts/module build
+
+tools: ## Build mkctl: build/bin/mkctl
+	@scripts/tools build
+
+kernel: ## Build a host kernel with .config.example; DEBUG=1: one that finds faults
+	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,own)
+
+rootfs: ## Make the sample user space of an instance: build/rootfs.cpio
+	@scripts/rootfs
+
+install: ## Install the module for the running kernel, and mkctl (DESTDIR=, PREFIX=)
+	@scripts/module install
+	@scripts/tools install
+
+clean: ## Remove build/
+	@scripts/clean build
+
+distclean: ## Remove build/ and the cache, which other clones use too
+	@scripts/clean build cache
