@@ -156,9 +156,16 @@ pub fn compose<'a>(
 /// * `rdt`: Linux resets the cache allocation of the whole package.
 /// * `initcall_blacklist`: these look at the machine's firmware tables, and
 ///   make a device of the speaker's port.
+///
+/// A word that a kernel does not know becomes an argument of its init, which a
+/// shell does not bear. `no5lvl` and `dis_ucode_ldr` are looked for without
+/// regard to quotes, and known to nothing else: so they are in the value of an
+/// option with a dot in its name, which a kernel takes for one of a module. A
+/// value makes `nosgx` a variable of init's environment at worst.
 const FIXED: &str = "no_ipi_broadcast=1 pci=off panic=0 sysctl.kernel.panic=-1 \
-    sysctl.kernel.kexec_load_disabled=1 mce=nobootlog mce=ignore_ce nosgx no5lvl \
-    apic_extnmi=none dis_ucode_ldr kvm.enable_virt_at_load=0 \
+    sysctl.kernel.kexec_load_disabled=1 mce=nobootlog mce=ignore_ce nosgx=1 \
+    apic_extnmi=none kvm.enable_virt_at_load=0 \
+    multikernel-loader.early=\" no5lvl dis_ucode_ldr \" \
     rdt=!cmt,!mbmtotal,!mbmlocal,!l3cat,!l3cdp,!l2cat,!l2cdp,!mba,!smba,!bmec,!abmc,!sdciae \
     initcall_blacklist=dmi_id_init,add_pcspkr";
 

@@ -97,15 +97,18 @@ fn check(line: &str) {
         ("panic", "0"),
         ("sysctl.kernel.panic", "-1"),
         ("sysctl.kernel.kexec_load_disabled", "1"),
-        ("nosgx", ""),
-        ("no5lvl", ""),
+        ("nosgx", "1"),
         ("apic_extnmi", "none"),
-        ("dis_ucode_ldr", ""),
         ("kvm.enable_virt_at_load", "0"),
     ] {
         assert_eq!(last(line, name).as_deref(), Some(value), "{name} in {line}");
     }
+    // Found by their names alone, and no arguments of init.
     let (options, _) = parse(line);
+    for name in ["no5lvl", "dis_ucode_ldr"] {
+        assert!(line.split(' ').any(|word| word == name), "{name} in {line}");
+        assert!(options.iter().all(|(n, _)| n != name), "{name} in {line}");
+    }
     for (name, value) in [
         ("mce", "nobootlog"),
         ("mce", "ignore_ce"),
@@ -132,6 +135,17 @@ fn the_loaders_options_are_there() {
     let composed = line("console=tty0 quiet").unwrap();
     check(&composed);
     assert!(composed.starts_with("console=tty0 quiet no_ipi_broadcast=1 "));
+}
+
+/// A word without a value that a kernel does not know goes to init.
+#[test]
+fn none_becomes_an_argument_of_init() {
+    let (options, _) = parse(&line("").unwrap());
+    let plain: Vec<_> = options
+        .iter()
+        .filter(|(_, value)| value.is_none())
+        .collect();
+    assert!(plain.is_empty(), "{plain:?}");
 }
 
 #[test]
