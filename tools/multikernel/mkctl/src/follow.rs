@@ -14,6 +14,9 @@ use crate::interrupt::Interrupt;
 /// instance does not know that it is read.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long a log may be unreadable.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What is new about an instance.
 pub struct News {
     /// All about it.
@@ -33,7 +36,11 @@ pub struct Follower<'a> {
     instance: &'a Instance,
     interrupt: Option<&'a Interrupt>,
     run: Option<Run>,
-    pause: Duration,
+    /// Since when its log cannot be read.
+    failing: Option<Instant>,
+    /// How long to wait for more of the log; none: there is no more to come
+    /// without a change of state.
+    pause: Option<Duration>,
 }
 
 impl<'a> Follower<'a> {
@@ -43,7 +50,8 @@ impl<'a> Follower<'a> {
             instance,
             interrupt,
             run: None,
-            pause: INTERVAL,
+            failing: None,
+            pause: None,
         }
     }
 
@@ -51,25 +59,31 @@ impl<'a> Follower<'a> {
     pub fn look(&mut self) -> Result<News> {
         // The state first: what its end left in the log is then read with it.
         let info = info(self.instance)?;
-        let records = match self.records(&info) {
-            Ok(records) => records,
-            Err(failure) => {
-                // It may be another run by now, or gone.
-                if info_changed(&info, self.instance)? {
-                    self.run = None;
-                    Vec::new()
-                } else {
-                    return Err(failure);
+        let records = match self.records(&info)? {
+            Ok(records) => {
+                self.failing = None;
+                records
+            }
+            Err(source) => {
+                // Who loads it anew wipes its memory before its state tells so.
+                let since = *self.failing.get_or_insert_with(Instant::now);
+                if since.elapsed() >= PATIENCE {
+                    return Err(Failure::Log {
+                        name: info.name,
+                        source,
+                    });
                 }
+                Vec::new()
             }
         };
         Ok(News { info, records })
     }
 
-    fn records(&mut self, info: &Info) -> Result<Vec<Record>> {
+    fn records(&mut self, info: &Info) -> Result<std::result::Result<Vec<Record>, LogError>> {
+        self.pause = None;
         if !has_run(info) {
             self.run = None;
-            return Ok(Vec::new());
+            return Ok(Ok(Vec::new()));
         }
         let run = match self.run.take() {
             Some(run) if run.number == info.runs => run,
@@ -79,21 +93,20 @@ impl<'a> Follower<'a> {
             },
         };
         let run = self.run.insert(run);
-        if info.state.has_ended() {
+        let ended = info.state.has_ended();
+        if ended {
             run.log.snapshot();
         }
         let begin = Instant::now();
         let records = run.log.read();
-        // To search all of its memory takes a while: do not do that all the time.
-        self.pause = INTERVAL.max(begin.elapsed() * 4);
-        match records {
-            Ok(records) => Ok(records),
-            Err(LogError::NotYet) => Ok(Vec::new()),
-            Err(source) => Err(Failure::Log {
-                name: info.name.clone(),
-                source,
-            }),
+        if !ended || records.is_err() {
+            // To search all of its memory takes a while: do not do that all the time.
+            self.pause = Some(INTERVAL.max(begin.elapsed() * 4));
         }
+        Ok(match records {
+            Err(LogError::NotYet) => Ok(Vec::new()),
+            records => records,
+        })
     }
 
     /// Waits until there may be news, but not beyond `deadline`. `false`: that
@@ -103,8 +116,8 @@ impl<'a> Follower<'a> {
         if left == Some(Duration::ZERO) {
             return Ok(false);
         }
-        let pause = left.map_or(self.pause, |left| left.min(self.pause));
-        match wait(self.instance, self.interrupt, Some(pause))? {
+        let pause = left.into_iter().chain(self.pause).min();
+        match wait(self.instance, self.interrupt, pause)? {
             Event::Destroyed => Err(Failure::Removed(self.instance.name().to_owned())),
             Event::Changed | Event::TimedOut => Ok(true),
         }
@@ -119,11 +132,6 @@ pub fn left(deadline: Option<Instant>) -> Option<Duration> {
 /// Whether what is in an instance's memory now runs, or ran.
 pub fn has_run(info: &Info) -> bool {
     info.state == State::Running || info.state.has_ended()
-}
-
-fn info_changed(before: &Info, instance: &Instance) -> Result<bool> {
-    let now = info(instance)?;
-    Ok((now.generation, &now.ranges) != (before.generation, &before.ranges))
 }
 
 /// All about an instance; fails as it should if it was removed meanwhile.

@@ -119,8 +119,17 @@ impl Log {
     ///
     /// Until the kernel has set up its VMCOREINFO, half-way through its boot,
     /// there is no log to be read: [`LogError::NotYet`]. To find that out
-    /// takes a look at each page of the instance.
+    /// takes a look at each page of the instance. After any error the log is
+    /// looked for again: the instance may be loaded anew at this moment.
     pub fn read(&mut self) -> Result<Vec<Record>, LogError> {
+        let records = self.read_on();
+        if records.is_err() {
+            self.info = None;
+        }
+        records
+    }
+
+    fn read_on(&mut self) -> Result<Vec<Record>, LogError> {
         let mut reader = reader(&self.map, &mut self.info)?;
         if self.snapshot {
             reader = reader.stopped();
