@@ -53,7 +53,6 @@ pub struct Image {
     file_size: u64,
     setup_size: u64,
     header_end: usize,
-    version: u16,
     alignment: u32,
     init_size: u32,
     cmdline_size: u32,
@@ -263,7 +262,6 @@ impl Image {
             file_size,
             setup_size,
             header_end,
-            version,
             alignment,
             init_size,
             cmdline_size,
@@ -285,11 +283,6 @@ impl Image {
     /// Size of the protected-mode part.
     pub fn kernel_size(&self) -> u64 {
         self.file_size - self.setup_size
-    }
-
-    /// Boot protocol: 0x020f is 2.15.
-    pub fn version(&self) -> u16 {
-        self.version
     }
 
     /// What the load address must be a multiple of: a power of two.
