@@ -39,10 +39,10 @@ fn kernel(choice: usize) -> Kernel {
         place: PLACES[choice / 2 / SHAPES.len()],
         five_levels: choice % 2 == 1,
         count_bits: 3,
-        size_bits: 9,
+        size_bits: 10,
         ..Options::default()
     });
-    for n in 0..5 {
+    for n in [0, 1, 3, 20, 9] {
         machine.log(&Expected::line(&"of some length ".repeat(n)));
     }
     machine.log(&Expected::line("Kernel panic - not syncing: fuzzed"));
