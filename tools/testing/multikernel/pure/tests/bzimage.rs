@@ -34,6 +34,54 @@ fn stock_kernels_are_taken() {
 }
 
 #[test]
+fn more_of_the_file_may_be_given() {
+    let mut kernel = Kernel::cloud();
+    let image = parse(&kernel).unwrap();
+    kernel.head.resize(kernel.size as usize, 0xaa);
+    assert_eq!(parse(&kernel), Ok(image));
+}
+
+#[test]
+fn the_oldest_protocol_that_works_works() {
+    let kernel = Kernel::cloud().with(0x206, &0x020cu16.to_le_bytes());
+    assert!(parse(&kernel).is_ok());
+}
+
+#[test]
+fn fields_may_be_at_their_limits() {
+    let limits: [(usize, &[u8]); 7] = [
+        (0x201, &[0x62]),
+        (0x201, &[0x8e]),
+        (0x230, &(1u32 << 24).to_le_bytes()),
+        (0x235, &[0]),
+        (0x260, &(1u32 << 30).to_le_bytes()),
+        (0x238, &255u32.to_le_bytes()),
+        (0x258, &(1u64 << 46).to_le_bytes()),
+    ];
+    for (at, bytes) in limits {
+        let kernel = Kernel::cloud().with(at, bytes);
+        assert!(parse(&kernel).is_ok(), "{at:#x} {bytes:x?}");
+    }
+    // 1 GiB, the largest alignment: then it prefers a multiple of that.
+    let kernel = Kernel::cloud()
+        .with(0x230, &(1u32 << 30).to_le_bytes())
+        .with(0x258, &(1u64 << 30).to_le_bytes());
+    assert!(parse(&kernel).is_ok());
+    // The payload may take all of the protected-mode part behind the entry.
+    let kernel = Kernel::cloud().with(0x248, &0x200u32.to_le_bytes());
+    let length = (kernel.size - 20480 - 0x200) as u32;
+    let whole = kernel.with(0x24c, &length.to_le_bytes());
+    assert!(parse(&whole).is_ok());
+    let longer = whole.with(0x24c, &(length + 1).to_le_bytes());
+    assert!(matches!(parse(&longer), Err(Error::Payload { .. })));
+    let early = Kernel::cloud().with(0x248, &0x1ffu32.to_le_bytes());
+    assert!(matches!(
+        parse(&early),
+        Err(Error::Payload { offset: 0x1ff, .. })
+    ));
+}
+
+#[test]
 fn other_files_are_named() {
     let cases: [(&[u8], Found); 14] = [
         (b"\x7fELF\x02\x01\x01", Found::Elf),
