@@ -94,6 +94,7 @@ pub struct Log {
     next: u64,
     /// An unfinished record, and since when it is known to be.
     pending: Option<(u64, Instant)>,
+    patience: Duration,
     snapshot: bool,
 }
 
@@ -104,6 +105,7 @@ impl Log {
             info: None,
             next: 0,
             pending: None,
+            patience: PATIENCE,
             snapshot: false,
         }
     }
@@ -148,7 +150,7 @@ impl Log {
                     let (_, since) = *self.pending.insert(known.unwrap_or((seq, Instant::now())));
                     // The latest record may be continued, however late.
                     let (_, end) = reader.bounds()?;
-                    if since.elapsed() < PATIENCE || seq + 1 >= end {
+                    if since.elapsed() < self.patience || seq + 1 >= end {
                         return Ok(records);
                     }
                     self.next = seq + 1;
@@ -180,4 +182,177 @@ fn reader<'a>(map: &'a Map, info: &mut Option<VmcoreInfo>) -> Result<Reader<'a, 
         *info = Some(found.clone());
         Ok(reader)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileExt;
+
+    use multikernel_log::pure::memory::Memory as _;
+    use multikernel_log::synthetic::{Expected, Machine, Options};
+
+    use crate::instance::Range;
+
+    /// A kernel whose memory is a file, so that it can be mapped.
+    struct Kernel {
+        machine: Machine,
+        memory: File,
+    }
+
+    impl Kernel {
+        fn new(machine: Machine) -> Self {
+            let memory = tempfile::tempfile().unwrap();
+            Self { machine, memory }
+        }
+
+        fn log(&mut self) -> Log {
+            self.write();
+            let [range] = self.machine.ranges();
+            let range = Range {
+                start: range.start(),
+                bytes: range.bytes(),
+            };
+            Log::new(Map::new(self.memory.as_fd(), vec![range]).unwrap())
+        }
+
+        /// Makes what the machine did visible.
+        fn write(&mut self) {
+            self.machine.settle();
+            let [range] = self.machine.ranges();
+            let mut page = [0; 4096];
+            for pa in (range.start()..range.end()).step_by(page.len()) {
+                assert!(self.machine.image.read(pa, &mut page));
+                self.memory.write_all_at(&page, pa - range.start()).unwrap();
+            }
+        }
+
+        fn says(&mut self, text: &str) {
+            self.machine.log(&Expected::line(text));
+            self.write();
+        }
+    }
+
+    fn texts(log: &mut Log) -> Vec<String> {
+        let records = log.read().unwrap().into_iter();
+        records.map(|record| record.text).collect()
+    }
+
+    #[test]
+    fn each_record_is_read_once() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.says("one");
+        kernel.says("two");
+        let mut log = kernel.log();
+        assert_eq!(texts(&mut log), ["one", "two"]);
+        assert_eq!(texts(&mut log), [""; 0]);
+        kernel.says("three");
+        let records = log.read().unwrap();
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].seq, 2);
+        assert_eq!(records[0].time, Duration::from_nanos(0x1234_5678_9abc));
+        assert_eq!(records[0].caller, Caller::Task(1));
+    }
+
+    #[test]
+    fn a_log_that_comes_later_is_found() {
+        let mut kernel = Kernel::new(Machine::without_note(Options::default()));
+        kernel.says("early");
+        let mut log = kernel.log();
+        assert_eq!(log.read(), Err(LogError::NotYet));
+        let note = kernel.machine.note();
+        kernel.machine.put_note(3, &note);
+        kernel.write();
+        assert_eq!(texts(&mut log), ["early"]);
+    }
+
+    #[test]
+    fn what_is_overwritten_is_counted() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.says("first");
+        let mut log = kernel.log();
+        assert_eq!(texts(&mut log), ["first"]);
+        for n in 0..100 {
+            kernel.says(&format!("line {n}"));
+        }
+        let records = log.read().unwrap();
+        assert!(records[0].lost > 0);
+        assert_eq!(records[0].seq, 1 + records[0].lost);
+        assert_eq!(records.last().unwrap().text, "line 99");
+        assert_eq!(
+            records.iter().map(|record| 1 + record.lost).sum::<u64>(),
+            100
+        );
+    }
+
+    #[test]
+    fn the_latest_record_is_waited_for_however_long_it_takes() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.machine.log_open(&Expected::line("half"));
+        let mut log = kernel.log();
+        log.patience = Duration::ZERO;
+        assert_eq!(texts(&mut log), [""; 0]);
+        assert_eq!(texts(&mut log), [""; 0]);
+        assert!(kernel.machine.continue_last(b" and half"));
+        kernel.says("next");
+        assert_eq!(texts(&mut log), ["half and half", "next"]);
+    }
+
+    #[test]
+    fn a_record_that_nobody_finishes_is_passed_over() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.says("one");
+        kernel.machine.reserve(8);
+        kernel.says("three");
+        let mut log = kernel.log();
+        assert_eq!(texts(&mut log), ["one"]);
+        log.patience = Duration::ZERO;
+        assert_eq!(texts(&mut log), ["three"]);
+    }
+
+    #[test]
+    fn a_snapshot_waits_for_nothing() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.machine.reserve(8);
+        kernel.says("two");
+        kernel.machine.log_open(&Expected::line("half"));
+        let mut log = kernel.log();
+        log.snapshot();
+        assert_eq!(texts(&mut log), ["two", "half"]);
+    }
+
+    #[test]
+    fn a_log_that_is_wiped_is_looked_for_again() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.says("one");
+        let mut log = kernel.log();
+        assert_eq!(texts(&mut log), ["one"]);
+        let length = kernel.memory.metadata().unwrap().len();
+        kernel.memory.set_len(0).unwrap();
+        kernel.memory.set_len(length).unwrap();
+        assert!(log.read().is_err());
+        assert_eq!(log.read(), Err(LogError::NotYet));
+        kernel.says("two");
+        assert_eq!(texts(&mut log), ["two"]);
+    }
+
+    #[test]
+    fn panics_are_known() {
+        let mut kernel = Kernel::new(Machine::new(Options::default()));
+        kernel.says("fine");
+        let mut log = kernel.log();
+        assert_eq!(log.panic(), Ok(None));
+        // User space may say what it wants.
+        let mut fake = Expected::line("Kernel panic - not syncing: a joke");
+        fake.facility = 1;
+        kernel.machine.log(&fake);
+        kernel.says("Kernel panic - not syncing: no init");
+        let records = log.read().unwrap();
+        let panics: Vec<_> = records.iter().map(Record::panic).collect();
+        assert_eq!(panics, [None, None, Some("no init")]);
+        assert_eq!(log.panic(), Ok(Some("no init".into())));
+    }
 }
