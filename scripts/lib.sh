@@ -7,6 +7,9 @@
 # A failure inside $(...) counts too.
 shopt -s inherit_errexit
 
+# Where a user who became root may not look.
+PATH=$PATH:/usr/sbin:/sbin
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$TOP/build
 LOGS=$BUILD/log
@@ -96,6 +99,13 @@ need_root() {
 	[ "$(id -u)" = 0 ] ||
 		die "this needs root: it makes and enters a Debian root file system" \
 			"Run it again as: sudo make $*"
+}
+
+# What uses the environment calls this first, so that it is not made unseen in
+# the middle of another step.
+need_env() {
+	need_root "${MAKECMDGOALS:-demo}"
+	[ -e "$ENV_ROOT/.complete" ] || "$TOP/scripts/env" make
 }
 
 # locked NAME COMMAND...: one such command at a time, over all clones.
