@@ -12,7 +12,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak bench fuzz lint module tools kernel rootfs install clean distclean
 
-export KVER KDIR MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS MAKECMDGOALS
+export KVER KDIR MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
+export MK_GOAL := $(MAKECMDGOALS)
 
 help: ## Print this
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

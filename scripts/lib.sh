@@ -7,6 +7,9 @@
 # A failure inside $(...) counts too.
 shopt -s inherit_errexit
 
+# The make that called is not the one that is called from here.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
 # Where a user who became root may not look.
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -104,7 +107,7 @@ need_root() {
 # What uses the environment calls this first, so that it is not made unseen in
 # the middle of another step.
 need_env() {
-	need_root "${MAKECMDGOALS:-demo}"
+	need_root "${MK_GOAL:-demo}"
 	[ -e "$ENV_ROOT/.complete" ] || "$TOP/scripts/env" make
 }
 
