@@ -26,6 +26,15 @@ use super::vmcoreinfo::VmcoreInfo;
 const ID_BITS: u32 = 62;
 const ID_MASK: u64 = (1 << ID_BITS) - 1;
 
+/// States of a descriptor.
+const RESERVED: u64 = 0;
+const COMMITTED: u64 = 1;
+const FINALIZED: u64 = 2;
+const REUSABLE: u64 = 3;
+
+/// Bit of a caller ID: it is a CPU.
+const CALLER_CPU: u32 = 1 << 31;
+
 /// The kernel's own limits: 2 GiB of text, and a record for each 32 bytes.
 const SIZE_BITS_MAX: u32 = 31;
 const COUNT_BITS_MAX: u32 = 26;
@@ -370,15 +379,6 @@ impl<'a, M: Memory + ?Sized> Reader<'a, M> {
         self.tables.read_u64(self.mem, va)
     }
 }
-
-/// States of a descriptor.
-const RESERVED: u64 = 0;
-const COMMITTED: u64 = 1;
-const FINALIZED: u64 = 2;
-const REUSABLE: u64 = 3;
-
-/// Bit of a caller ID: it is a CPU.
-const CALLER_CPU: u32 = 1 << 31;
 
 impl Layout {
     fn new<M: Memory + ?Sized>(
