@@ -11,7 +11,7 @@ use kernel::{
 };
 
 /// No structure is ever longer than this.
-const SIZE_MAX: usize = 4096;
+pub(crate) const SIZE_MAX: usize = 4096;
 
 /// An argument structure, which begins with a header.
 ///
@@ -41,26 +41,29 @@ pub(crate) fn call<T: Argument>(
     flags: u32,
     f: impl FnOnce(&mut T) -> Outcome<isize>,
 ) -> Result<isize> {
-    let (mut argument, size) = read::<T>(address)?;
-    let header = *argument.0.header();
-    let unknown = header.flags & !flags;
-    let result = if unknown != 0 {
-        Err(fail!(EINVAL, "flags {unknown:#x} are not known"))
-    } else if header.reserved != 0 {
-        Err(fail!(
-            EINVAL,
-            "header.reserved is {:#x}, it has to be 0",
-            header.reserved
-        ))
-    } else {
-        f(&mut argument.0)
+    let start = UserPtr::from_addr(address);
+    let size = UserSlice::new(start, 4).reader().read::<u32>()? as usize;
+    if size < size_of::<mk_header>() {
+        return Err(EINVAL);
+    }
+    let known = size_of::<T>().min(size);
+    let mut argument = Plain(T::zeroed());
+    // SAFETY: Every pattern of bits is valid, and there is no padding.
+    let bytes = unsafe {
+        core::slice::from_raw_parts_mut((&raw mut argument).cast::<u8>(), size_of::<T>())
     };
-    // What is told on failure, too: how much memory could be had.
-    let bytes = argument.as_bytes();
-    let out = &bytes[..bytes.len().min(size)];
-    UserSlice::new(UserPtr::from_addr(address), out.len())
-        .writer()
-        .write_slice(out)?;
+    UserSlice::new(start, known)
+        .reader()
+        .read_slice(&mut bytes[..known])?;
+    let header = *argument.0.header();
+    let before = Plain(argument.0);
+    let result = check(&header, start, size, known, flags).and_then(|()| f(&mut argument.0));
+    // What is told on failure, too: how much memory could be had. What stays as it was may be where
+    // the caller cannot write.
+    let out = &argument.as_bytes()[..known];
+    if out != &before.as_bytes()[..known] {
+        UserSlice::new(start, known).writer().write_slice(out)?;
+    }
     result.map_err(|fail| {
         if let Some(text) = &fail.text {
             tell(&header, text.to_bytes());
@@ -69,30 +72,37 @@ pub(crate) fn call<T: Argument>(
     })
 }
 
-/// The argument, and how much of it the caller knows.
-fn read<T: Argument>(address: usize) -> Result<(Plain<T>, usize)> {
-    let start = UserPtr::from_addr(address);
-    let size = UserSlice::new(start, 4).reader().read::<u32>()? as usize;
-    if size < size_of::<mk_header>() {
-        return Err(EINVAL);
-    }
+/// Refuses what is not known: of a structure of `size` bytes at `start`, of which `known` have a
+/// meaning here.
+fn check(header: &mk_header, start: UserPtr, size: usize, known: usize, flags: u32) -> Outcome {
     if size > SIZE_MAX {
-        return Err(E2BIG);
+        return Err(fail!(
+            E2BIG,
+            "header.size is {size}; no structure is larger than {SIZE_MAX} bytes"
+        ));
     }
-    let mut argument = Plain(T::zeroed());
-    let known = size_of::<T>().min(size);
-    let mut reader = UserSlice::new(start, size).reader();
-    // SAFETY: Every pattern of bits is valid, and there is no padding.
-    let bytes = unsafe {
-        core::slice::from_raw_parts_mut((&raw mut argument).cast::<u8>(), size_of::<T>())
-    };
-    reader.read_slice(&mut bytes[..known])?;
-    while !reader.is_empty() {
-        if reader.read::<u8>()? != 0 {
-            return Err(E2BIG);
+    let tail = start.wrapping_byte_add(known);
+    let mut tail = UserSlice::new(tail, size - known).reader();
+    while !tail.is_empty() {
+        if tail.read::<u8>()? != 0 {
+            return Err(fail!(
+                E2BIG,
+                "fields beyond the first {known} bytes are not known, and have to be 0"
+            ));
         }
     }
-    Ok((argument, size))
+    let unknown = header.flags & !flags;
+    if unknown != 0 {
+        return Err(fail!(EINVAL, "flags {unknown:#x} are not known"));
+    }
+    if header.reserved != 0 {
+        return Err(fail!(
+            EINVAL,
+            "header.reserved is {:#x}, it has to be 0",
+            header.reserved
+        ));
+    }
+    Ok(())
 }
 
 /// Puts `text` where the header wants it, cut to fit. If it cannot be put there, it is lost: the
@@ -120,7 +130,8 @@ pub(crate) fn read_array<T: FromBytes>(address: u64, count: usize) -> Result<KVe
     Ok(array)
 }
 
-/// Writes at most `room` of `items` to the array at `address` in user space, each in `stride` bytes.
+/// Writes at most `room` of `items` to the array at `address` in user space, each in `stride` bytes,
+/// of which zeros fill what an item does not.
 ///
 /// A null address is one without room.
 pub(crate) fn write_array<T: AsBytes>(
@@ -136,7 +147,11 @@ pub(crate) fn write_array<T: AsBytes>(
         let bytes = item.as_bytes();
         let bytes = &bytes[..bytes.len().min(stride)];
         let at = UserPtr::from_addr(address as usize).wrapping_byte_add(n * stride);
-        UserSlice::new(at, bytes.len()).writer().write_slice(bytes)?;
+        let mut writer = UserSlice::new(at, stride).writer();
+        writer.write_slice(bytes)?;
+        while !writer.is_empty() {
+            writer.write(&0u8)?;
+        }
     }
     Ok(())
 }
