@@ -6,7 +6,7 @@ use super::{
     fail::{fail, Outcome},
     handle::Handle,
     ioctl,
-    registry::{locked_down, Host},
+    registry::{permit, Host},
 };
 use crate::uapi::*;
 use kernel::{
@@ -41,8 +41,8 @@ impl MiscDevice for Host {
                 let auto_destroy = name.header.flags & MK_CREATE_AUTO_DESTROY != 0;
                 let instance = Host::create(&host.into(), &name.name)?;
                 let file = Handle::open(instance.clone(), auto_destroy).inspect_err(|_| {
-                    // Nobody could get at it by a descriptor; it has never had anything.
-                    let _ = instance.destroy(true);
+                    // Somebody may have opened it by its name.
+                    instance.destroy_when_idle();
                 })?;
                 Ok(file.install() as isize)
             }),
@@ -56,21 +56,17 @@ impl MiscDevice for Host {
     }
 }
 
-/// What kexec would be refused is refused here, too.
-fn permit() -> Outcome {
-    if locked_down() {
-        return Err(fail!(
-            EPERM,
-            "this kernel is locked down, and starting another one is refused as kexec is"
-        ));
-    }
-    Ok(())
-}
-
 fn list(host: &Host, list: &mut mk_list) -> Outcome {
     let stride = list.entry_size as usize;
     if stride == 0 && list.nr_entries > 0 {
         return Err(fail!(EINVAL, "entry_size is 0"));
+    }
+    if stride > ioctl::SIZE_MAX {
+        return Err(fail!(
+            E2BIG,
+            "entry_size is {stride}; no structure is larger than {} bytes",
+            ioctl::SIZE_MAX
+        ));
     }
     let instances = host.instances();
     let entries = instances.iter().map(|instance| {

@@ -7,6 +7,7 @@ use super::{
     instance::Instance,
     ioctl,
     memory::Memory,
+    registry::permit,
 };
 use crate::{sys::file, uapi::*};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +77,7 @@ impl Handle {
             }),
             MK_LOAD => ioctl::call(address, MK_LOAD_UART, |arg: &mut mk_load| {
                 reserved(arg.reserved)?;
+                permit()?;
                 if arg.initrd_fd < -1 {
                     return Err(fail!(EBADF, "the initrd's descriptor is {}", arg.initrd_fd));
                 }
@@ -91,6 +93,7 @@ impl Handle {
                     .map(|()| 0)
             }),
             MK_START => ioctl::call(address, 0, |_: &mut mk_command| {
+                permit()?;
                 instance.start().map(|()| 0)
             }),
             MK_KILL => ioctl::call(address, 0, |_: &mut mk_command| {
@@ -175,8 +178,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.auto_destroy {
-            // It may have been destroyed already.
-            let _ = self.instance.destroy(true);
+            self.instance.destroy_when_idle();
         }
     }
 }
@@ -190,8 +192,8 @@ impl Mapping {
     }
 
     fn install(self, vma: &VmaNew) -> Result {
-        vma.try_clear_maywrite()?;
-        vma.try_clear_mayexec()?;
+        vma.try_clear_maywrite().map_err(|_| EACCES)?;
+        vma.try_clear_mayexec().map_err(|_| EACCES)?;
         vma.set_io();
         vma.set_dontexpand();
         vma.set_dontdump();

@@ -25,6 +25,7 @@ use crate::{
     uapi,
 };
 use kernel::{
+    new_condvar,
     new_mutex,
     new_poll_condvar,
     prelude::*,
@@ -32,6 +33,7 @@ use kernel::{
     sync::{
         poll::{PollCondVar, PollTable},
         Arc,
+        CondVar,
         Mutex, //
     },
     time::{Instant, Monotonic},
@@ -52,6 +54,9 @@ pub(crate) struct Instance {
     status: Mutex<Status>,
     #[pin]
     changed: PollCondVar,
+    /// Nothing is under way any more.
+    #[pin]
+    idle: CondVar,
 }
 
 /// What it has. Dropping any of it gives it back.
@@ -118,6 +123,7 @@ impl Instance {
                     load_ns: 0,
                 }),
                 changed <- new_poll_condvar!(),
+                idle <- new_condvar!(),
             }),
             GFP_KERNEL,
         )
@@ -280,23 +286,41 @@ impl Instance {
     /// Gives everything back; what refers to this instance gets `ENODEV` from then on.
     pub(crate) fn destroy(&self, force: bool) -> Outcome {
         if force {
-            let running = self.status.lock().life.state() == state::State::Running;
-            if running {
-                self.kill()?;
+            match self.kill() {
+                // It does not run, or not any more.
+                Err(fail) if fail.errno == EBADFD => {}
+                result => result?,
             }
         }
         self.perform(Operation::Destroy, |work| {
-            self.host.forget(self);
             work.loaded = None;
             work.memory = None;
             work.slot = None;
             work.module = None;
             self.status.lock().cpus = KVec::new();
             self.tell_memory(KVec::new(), 0, None);
+            // Whoever finds the name free finds the rest free, too.
+            self.host.forget(self);
             Ok(())
         })?;
         report!(pr_info, "{}: destroyed", self.name);
         Ok(())
+    }
+
+    /// Destroys it, running or not, when nothing else is done with it any more.
+    pub(crate) fn destroy_when_idle(&self) {
+        loop {
+            let mut status = self.status.lock();
+            while status.life.under_way().is_some() {
+                self.idle.wait(&mut status);
+            }
+            drop(status);
+            match self.destroy(true) {
+                Err(fail) if fail.errno == EBUSY => {}
+                // It is gone, by us or by somebody else.
+                _ => return,
+            }
+        }
     }
 
     /// Ends it if it has called its stub, which tells so by ringing the host.
@@ -376,7 +400,9 @@ impl Instance {
             .life
             .begin(operation)
             .map_err(|error| Fail::new(state_errno(&error), core::format_args!("{error}")))?;
-        let result = f(&mut self.work.lock());
+        // Until it is told: what has just started may end at once.
+        let mut work = self.work.lock();
+        let result = f(&mut work);
         let (outcome, result) = match result {
             Ok(()) => (state::Outcome::Done, Ok(())),
             Err(undone) => (undone.outcome, Err(undone.fail)),
@@ -387,6 +413,7 @@ impl Instance {
                 status.text = None;
             }
         });
+        self.idle.notify_all();
         result
     }
 

@@ -222,8 +222,19 @@ impl Ring for Host {
     }
 }
 
+/// What kexec would be refused is refused here, too.
+pub(crate) fn permit() -> Outcome {
+    if locked_down() {
+        return Err(fail!(
+            EPERM,
+            "this kernel is locked down, and starting another one is refused as kexec is"
+        ));
+    }
+    Ok(())
+}
+
 /// Lockdown refuses what kexec would be refused.
-pub(crate) fn locked_down() -> bool {
+fn locked_down() -> bool {
     // SAFETY: It may be called from any task.
     unsafe { bindings::security_locked_down(bindings::lockdown_reason_LOCKDOWN_KEXEC) != 0 }
 }
