@@ -143,6 +143,12 @@ fn what_only_looks_similar_is_none() {
 }
 
 #[test]
+fn the_signature_is_part_of_the_blob() {
+    let low = Low::new().with(0x98000, &DEBIAN_7_3, 0x6000);
+    assert_eq!(low.find(), Ok(vec![range(0x98000, 0x7000)]));
+}
+
+#[test]
 fn a_blob_may_end_at_the_last_word() {
     let mut low = Low::new().with(0xf0000, &DEBIAN_7_3, 0xfffc);
     low.ram = |_| true;
