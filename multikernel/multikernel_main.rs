@@ -45,8 +45,24 @@ fn host() -> Option<Arc<Host>> {
     HOST.lock().clone()
 }
 
+/// As long as this lives, [`host`] gives the host.
+struct Published(());
+
+impl Published {
+    fn new(host: Arc<Host>) -> Self {
+        *HOST.lock() = Some(host);
+        Self(())
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        *HOST.lock() = None;
+    }
+}
+
 /// The module. Fields are dropped in this order: first nobody can come in any more.
-#[pin_data(PinnedDrop)]
+#[pin_data]
 struct Multikernel {
     #[pin]
     device: MiscDeviceRegistration<Host>,
@@ -54,7 +70,9 @@ struct Multikernel {
     reboot: Notifier<Reboot, Host>,
     #[pin]
     sleep: Notifier<Sleep, Host>,
-    line: Line<Host>,
+    published: Published,
+    /// `None`: there are no local APICs, and [`Host::query`] tells that nothing can start.
+    line: Option<Line<Host>>,
     guard: Guard,
 }
 
@@ -64,12 +82,15 @@ impl kernel::InPlaceModule for Multikernel {
         unsafe { HOST.init() };
         pin_init::pin_init_scope(|| {
             let host = Host::new()?;
-            let line = Line::new(c"multikernel", host.clone())?;
-            host.set_vector(line.vector());
-            *HOST.lock() = Some(host.clone());
+            let line = match host.has_apics() {
+                true => Some(Line::new(c"multikernel", host.clone())?),
+                false => None,
+            };
+            host.set_vector(line.as_ref().map_or(0, Line::vector));
             Ok(try_pin_init!(Self {
                 line,
                 guard: Guard::new(),
+                published: Published::new(host.clone()),
                 sleep <- Notifier::new(host.clone()),
                 reboot <- Notifier::new(host),
                 device <- MiscDeviceRegistration::register(MiscDeviceOptions {
@@ -77,12 +98,5 @@ impl kernel::InPlaceModule for Multikernel {
                 }),
             }? Error))
         })
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Multikernel {
-    fn drop(self: Pin<&mut Self>) {
-        *HOST.lock() = None;
     }
 }

@@ -2,7 +2,14 @@
 
 //! The ioctl interface, generated from `include/uapi/linux/multikernel.h`.
 
-#![allow(non_camel_case_types, missing_docs, dead_code, unreachable_pub)]
+// What bindgen writes.
+#![allow(
+    non_camel_case_types,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    clippy::undocumented_unsafe_blocks
+)]
 
 include!(env!("MK_UAPI_RS"));
 

@@ -3,45 +3,74 @@
 //! CPUs that the host lends.
 
 use super::{
-    fail::{fail, Outcome},
+    fail::{fail, report, Fail, Outcome},
+    loader::Entry,
+    memory::Memory,
     slots::Slot,
 };
 use crate::{
     arch::x86::{
-        apic::{udelay, ApicId},
+        apic::ApicId,
         msr::Plan,
         slot,
         trampoline::{self, mailbox},
     },
     pure::{name::Name, slot::MAILBOX},
-    sys::{ffi, guard},
+    sys::{ffi, guard, module},
 };
-use kernel::{error::to_result, prelude::*, sync::Arc};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::Arc,
+    time::{
+        delay::{fsleep, udelay},
+        Delta, Instant, Monotonic,
+    },
+};
 
-/// How long a CPU may take to go through the trampoline, in microseconds.
-const TRAMPOLINE_TIMEOUT: usize = 2_000_000;
+/// How long a CPU may take to take INIT, and to go through the trampoline. SMIs and the flushing of
+/// large caches take milliseconds; an emulated CPU may have to wait for its turn.
+const TIMEOUT: Delta = Delta::from_secs(5);
+/// How long to wait before INIT and SIPI are sent once more.
+const RETRY: Delta = Delta::from_millis(20);
 
 /// A CPU that has left the host.
 ///
 /// It is not present to the host's kernel, so that nobody can online it, and the host's broadcast
-/// IPIs are off. It waits for SIPI, or executes what the instance makes of it. Dropping it stops
-/// it, repairs it and gives it back to the host.
+/// IPIs are off. It is parked, or executes what the instance makes of it. Dropping it stops it,
+/// repairs it and gives it back to the host.
 pub(crate) struct Lent {
     cpu: u32,
     apic: ApicId,
     plan: Plan,
+    /// What it executes lies in there, so both stay as long as it may execute.
     slot: Arc<Slot>,
+    memory: Arc<Memory>,
+    is_given_back: bool,
 }
 
+/// The CPU could not be stopped. It is lost until the machine starts anew, and so is all that it
+/// could use.
+pub(crate) struct Stuck;
+
 impl Lent {
-    /// Takes `cpu` for the instance `name`; it waits for SIPI afterwards.
-    pub(crate) fn take(cpu: u32, slot: Arc<Slot>, name: &Name) -> Outcome<Self> {
+    /// Takes `cpu` for the instance `name`, and parks it.
+    pub(crate) fn take(
+        cpu: u32,
+        name: &Name,
+        slot: Arc<Slot>,
+        memory: Arc<Memory>,
+    ) -> Outcome<Self> {
         // SAFETY: It only reads a per-CPU variable of a possible CPU.
         let id = unsafe { ffi::mk_cpu_apic_id(cpu) };
-        let apic = ApicId::new(id)
-            .ok_or_else(|| fail!(EOPNOTSUPP, "CPU {cpu} has APIC ID {id}, which cannot be lent"))?;
-        let plan =
-            Plan::of(cpu).map_err(|errno| fail!(errno, "the registers of CPU {cpu} cannot be read"))?;
+        let apic = ApicId::new(id).ok_or_else(|| {
+            fail!(
+                EOPNOTSUPP,
+                "CPU {cpu} has APIC ID {id}, which cannot be lent"
+            )
+        })?;
+        let plan = Plan::of(cpu)
+            .map_err(|errno| fail!(errno, "the registers of CPU {cpu} cannot be read"))?;
         // SAFETY: It may be called from where one may sleep, with no lock of the hotplug code held.
         match unsafe { ffi::remove_cpu(cpu) } {
             0 => {}
@@ -52,66 +81,88 @@ impl Lent {
                 ))
             }
             // It had been taken offline by somebody else.
-            _ => return Err(fail!(ENODEV, "CPU {cpu} is offline: online it first")),
+            _ => return Err(fail!(ENODEV, "CPU {cpu} is offline: bring it online first")),
         }
         // From here on the CPU is offline. The failing attempt to online one that is not present
         // makes the kernel compare present with booted CPUs, and turn broadcasts off.
         // SAFETY: The CPU is offline.
         let err = unsafe {
             ffi::mk_set_cpu_present(cpu, false);
-            ffi::add_cpu(cpu)
+            ffi::mk_add_cpu(cpu)
         };
         if err != EINVAL.to_errno() {
-            // SAFETY: The CPU is this kernel's, as before.
-            let back = unsafe {
-                ffi::mk_set_cpu_present(cpu, true);
-                ffi::add_cpu(cpu)
+            let fate = match online(cpu) {
+                Ok(()) => "it is online again",
+                Err(_) => "it stays offline: bring it online by hand",
             };
-            if back < 0 {
-                pr_err!("CPU {cpu} stays offline (error {back})\n");
-            }
             return Err(fail!(
                 EBUSY,
-                "CPU {cpu} did not leave this kernel (error {err}): somebody else switches CPUs now"
+                "CPU {cpu} did not leave this kernel (error {err}), as somebody else switches CPUs; {fate}"
             ));
         }
         guard::lend(cpu, name);
-        apic.init();
-        Ok(Self {
+        let lent = Self {
             cpu,
             apic,
             plan,
             slot,
-        })
+            memory,
+            is_given_back: false,
+        };
+        lent.park(None).map_err(no_answer(cpu))?;
+        Ok(lent)
     }
 
     pub(crate) fn apic(&self) -> ApicId {
         self.apic
     }
 
-    /// Stops the CPU, whatever it does.
+    /// Stops the CPU, whatever it does: it waits for SIPI.
     pub(crate) fn stop(&self) {
         self.apic.init();
     }
 
-    /// Sends the CPU through the trampoline, and leaves it waiting for SIPI.
-    pub(crate) fn scrub(&self) -> Result {
-        self.apic.init();
-        let result = self.enter(&Way::Park);
-        self.apic.init();
-        result
+    /// Sends the CPU through the trampoline, and leaves it halted there, with a handler for machine
+    /// checks, on the page tables at `cr3` or on those in the slot that only the host uses.
+    pub(crate) fn park(&self, cr3: Option<u64>) -> Result {
+        self.enter(&Way::Park { cr3 })
     }
 
     /// Sends the CPU through the trampoline, into a kernel.
-    pub(crate) fn boot(&self, cr3: u64, entry: u64, boot_params: u64) -> Result {
-        self.enter(&Way::Boot {
-            cr3,
-            entry,
-            boot_params,
-        })
+    pub(crate) fn boot(&self, entry: &Entry) -> Outcome {
+        self.enter(&Way::Boot(entry)).map_err(no_answer(self.cpu))
     }
 
-    fn enter(&self, way: &Way) -> Result {
+    /// Gives the CPU back to the host.
+    pub(crate) fn give_back(mut self) -> core::result::Result<(), Stuck> {
+        self.try_give_back()
+    }
+
+    fn try_give_back(&mut self) -> core::result::Result<(), Stuck> {
+        self.is_given_back = true;
+        let cpu = self.cpu;
+        if self.park(None).is_err() {
+            report!(
+                pr_emerg,
+                "INIT does not stop CPU {cpu}: it, and the memory that it may write to, are lost \
+                 until the machine starts anew"
+            );
+            // Not present: nobody onlines it, and broadcasts stay off.
+            core::mem::forget((self.slot.clone(), self.memory.clone(), module::Pin::new()));
+            return Err(Stuck);
+        }
+        guard::reclaim(cpu);
+        if let Err(err) = online(cpu) {
+            report!(
+                pr_err,
+                "CPU {cpu} stays offline (error {}): bring it online by hand",
+                err.to_errno()
+            );
+        }
+        Ok(())
+    }
+
+    fn enter(&self, way: &Way<'_>) -> Result {
         let base = self.slot.base();
         let mut written = Ok(());
         slot::write_trampoline(base, |offset, bytes| {
@@ -125,20 +176,19 @@ impl Lent {
         let early = base + slot::EARLY_TABLES as u64;
         field(mailbox::EARLY_CR3, &(early as u32).to_le_bytes())?;
         field(mailbox::MODE, &way.mode().to_le_bytes())?;
-        if let Way::Boot {
-            cr3,
-            entry,
-            boot_params,
-        } = way
-        {
-            field(mailbox::CR3, &cr3.to_le_bytes())?;
-            field(mailbox::ENTRY, &entry.to_le_bytes())?;
-            field(mailbox::BOOT_PARAMS, &boot_params.to_le_bytes())?;
-        }
+        let cr3 = match way {
+            Way::Park { cr3 } => cr3.unwrap_or(0),
+            Way::Boot(entry) => {
+                field(mailbox::ENTRY, &entry.entry.to_le_bytes())?;
+                field(mailbox::BOOT_PARAMS, &entry.boot_params.to_le_bytes())?;
+                entry.cr3
+            }
+        };
+        field(mailbox::CR3, &cr3.to_le_bytes())?;
         field(mailbox::APIC_BASE, &self.plan.apic_base.to_le_bytes())?;
         field(mailbox::XCR0, &xcr0().to_le_bytes())?;
         field(mailbox::CR4, &cr4().to_le_bytes())?;
-        let steps = &self.plan.steps[..self.plan.steps.len().min(mailbox::LIST_CAPACITY)];
+        let steps = &self.plan.steps;
         field(mailbox::COUNT, &(steps.len() as u32).to_le_bytes())?;
         for (n, step) in steps.iter().enumerate() {
             let at = mailbox::LIST + 16 * n;
@@ -147,14 +197,17 @@ impl Lent {
             field(at + 8, &step.value.to_le_bytes())?;
         }
 
-        // Twice, as the SDM has it for processors that miss the first (3A, 10.4.4.1).
-        for _ in 0..2 {
+        // A CPU that has not taken INIT yet misses SIPI, so both are sent until it answers. One that
+        // has answered is left alone: INIT could hit it while its caches are off.
+        let start = Instant::<Monotonic>::now();
+        loop {
+            self.apic.init();
             self.apic.startup(self.slot.trampoline());
-            if self.wait_for_phase(1, 1000) {
+            if self.wait_for_phase(1, RETRY) || start.elapsed() > TIMEOUT {
                 break;
             }
         }
-        if !self.wait_for_phase(trampoline::PHASE_DONE, TRAMPOLINE_TIMEOUT) {
+        if !self.wait_for_phase(trampoline::PHASE_DONE, TIMEOUT) {
             pr_err!(
                 "CPU {} is stuck in the trampoline, phase {}\n",
                 self.cpu,
@@ -167,7 +220,10 @@ impl Lent {
             self.mailbox(mailbox::FAULTS),
         );
         if faults > 0 {
-            pr_warn!("CPU {}: {faults} registers could not be written\n", self.cpu);
+            pr_warn!(
+                "CPU {}: {faults} registers could not be written\n",
+                self.cpu
+            );
         }
         pr_debug!("CPU {}: {repaired} registers repaired\n", self.cpu);
         Ok(())
@@ -177,13 +233,22 @@ impl Lent {
         self.slot.load(MAILBOX as usize + offset).unwrap_or(0)
     }
 
-    fn wait_for_phase(&self, phase: u32, us: usize) -> bool {
-        const STEP: usize = 10;
-        for _ in 0..us / STEP {
+    /// Most CPUs answer within microseconds; for others it sleeps.
+    fn wait_for_phase(&self, phase: u32, timeout: Delta) -> bool {
+        const BUSY_POLLS: usize = 100;
+        let start = Instant::<Monotonic>::now();
+        for poll in 0.. {
             if self.mailbox(mailbox::PHASE) >= phase {
                 return true;
             }
-            udelay(STEP);
+            if start.elapsed() > timeout {
+                break;
+            }
+            if poll < BUSY_POLLS {
+                udelay(Delta::from_micros(2));
+            } else {
+                fsleep(Delta::from_micros(200));
+            }
         }
         false
     }
@@ -191,37 +256,39 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let cpu = self.cpu;
-        if self.scrub().is_err() {
-            pr_err!("CPU {cpu} does not answer; it is given back as it is\n");
-        }
-        guard::reclaim(cpu);
-        // SAFETY: The CPU waits for SIPI, as one that never ran.
-        let back = to_result(unsafe {
-            ffi::mk_set_cpu_present(cpu, true);
-            ffi::add_cpu(cpu)
-        });
-        if let Err(err) = back {
-            pr_err!("CPU {cpu} stays offline (error {})\n", err.to_errno());
+        if !self.is_given_back {
+            // What is stuck was reported, and is quarantined.
+            let _ = self.try_give_back();
         }
     }
 }
 
-/// Where the trampoline leads.
-enum Way {
-    Park,
-    Boot {
-        cr3: u64,
-        entry: u64,
-        boot_params: u64,
-    },
+/// Makes `cpu`, which waits for SIPI or is parked, the host's again.
+fn online(cpu: u32) -> Result {
+    // SAFETY: The CPU executes nothing of others.
+    let err = unsafe {
+        ffi::mk_set_cpu_present(cpu, true);
+        ffi::mk_add_cpu(cpu)
+    };
+    // 1: it is online already.
+    to_result(err.min(0))
 }
 
-impl Way {
+fn no_answer(cpu: u32) -> impl Fn(Error) -> Fail {
+    move |errno| fail!(errno, "CPU {cpu} did not start: see the kernel's log")
+}
+
+/// Where the trampoline leads.
+enum Way<'a> {
+    Park { cr3: Option<u64> },
+    Boot(&'a Entry),
+}
+
+impl Way<'_> {
     fn mode(&self) -> u32 {
         match self {
-            Way::Park => trampoline::MODE_PARK,
-            Way::Boot { .. } => trampoline::MODE_BOOT,
+            Way::Park { .. } => trampoline::MODE_PARK,
+            Way::Boot(_) => trampoline::MODE_BOOT,
         }
     }
 }

@@ -68,18 +68,17 @@ fn list(host: &Host, list: &mut mk_list) -> Outcome {
             ioctl::SIZE_MAX
         ));
     }
-    let instances = host.instances();
-    let entries = instances.iter().map(|instance| {
+    let entries = host.instances().map(|instance| {
         instance.with_status(|status| mk_list_entry {
             name: *instance.name().as_bytes(),
             state: status.life.state() as u32,
             reason: status.life.reason() as u32,
             nr_cpus: status.cpus.len() as u32,
             reserved: 0,
-            memory: status.bytes,
+            memory: status.memory.as_ref().map_or(0, |memory| memory.bytes()),
         })
     });
     ioctl::write_array(list.entries, list.nr_entries as usize, stride, entries)?;
-    list.nr_entries = instances.len() as u32;
+    list.nr_entries = host.registry().instances.len() as u32;
     Ok(())
 }

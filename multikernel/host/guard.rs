@@ -2,19 +2,16 @@
 
 //! What happens to the instances when the host goes down, or to sleep.
 
-use super::{fail::report, registry::Host};
-use crate::{
-    pure::state::State,
-    sys::notifier::{Notify, Reboot, Sleep},
-};
+use super::{fail::report, instance::has_cpus, registry::Host};
+use crate::sys::notifier::{Notify, Reboot, Sleep};
 use kernel::{bindings, prelude::*};
 
 impl Notify<Reboot> for Host {
     /// The machine restarts, halts, powers off, or another kernel takes it over: an instance must not
     /// go on in memory that will not be its own.
     fn notify(&self, _event: usize) -> Result {
-        self.close(Some("the host goes down"));
-        for instance in &self.instances() {
+        self.go_down();
+        for instance in self.instances() {
             instance.stop_for_good();
         }
         Ok(())
@@ -28,23 +25,25 @@ impl Notify<Sleep> for Host {
             bindings::PM_HIBERNATION_PREPARE
             | bindings::PM_SUSPEND_PREPARE
             | bindings::PM_RESTORE_PREPARE => {
-                self.close(Some("the host goes to sleep"));
-                let running = |state: State| state == State::Running;
-                for instance in &self.instances() {
-                    if instance.with_status(|status| running(status.life.state())) {
-                        report!(
-                            pr_err,
-                            "no suspend while the instance {} runs: kill it first",
-                            instance.name()
-                        );
-                        self.close(None);
-                        return Err(EBUSY);
-                    }
+                self.go_to_sleep(true);
+                let mut instances = self.instances();
+                // One that is just being started counts: it may be seen to run too late.
+                if let Some(instance) =
+                    instances.find(|instance| instance.with_status(|status| has_cpus(&status.life)))
+                {
+                    report!(
+                        pr_err,
+                        "no suspend while the instance {} runs: kill it first",
+                        instance.name()
+                    );
+                    // Who vetoes is not told when it is over.
+                    self.go_to_sleep(false);
+                    return Err(EBUSY);
                 }
             }
             bindings::PM_POST_HIBERNATION
             | bindings::PM_POST_SUSPEND
-            | bindings::PM_POST_RESTORE => self.close(None),
+            | bindings::PM_POST_RESTORE => self.go_to_sleep(false),
             _ => {}
         }
         Ok(())

@@ -6,14 +6,17 @@ use super::{
     fail::{fail, Outcome},
     instance::Instance,
     ioctl,
-    memory::Memory,
+    memory::{self, Memory},
     registry::permit,
 };
-use crate::{sys::file, uapi::*};
+use crate::{
+    sys::{ffi, file},
+    uapi::*,
+};
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{
     bindings,
-    error::{from_result, to_result},
+    error::from_result,
     fs::File,
     mm::virt::VmaNew,
     prelude::*,
@@ -96,23 +99,19 @@ impl Handle {
                 permit()?;
                 instance.start().map(|()| 0)
             }),
-            MK_KILL => ioctl::call(address, 0, |_: &mut mk_command| {
-                instance.kill().map(|()| 0)
-            }),
+            MK_KILL => ioctl::call(address, 0, |_: &mut mk_command| instance.kill().map(|()| 0)),
             MK_DESTROY => ioctl::call(address, MK_DESTROY_FORCE, |arg: &mut mk_command| {
                 let force = arg.header.flags & MK_DESTROY_FORCE != 0;
                 instance.destroy(force).map(|()| 0)
             }),
-            MK_INFO => ioctl::call(address, 0, |arg: &mut mk_info| {
-                self.info(arg).map(|()| 0)
-            }),
+            MK_INFO => ioctl::call(address, 0, |arg: &mut mk_info| self.info(arg).map(|()| 0)),
             _ => Err(ENOTTY),
         }
     }
 
     fn info(&self, info: &mut mk_info) -> Outcome {
         let mut cpus = KVec::new();
-        let mut ranges = KVec::new();
+        let mut memory = None;
         self.instance.with_status(|status| -> Outcome {
             if status.life.is_gone() {
                 return Err(fail!(ENODEV, "the instance was destroyed"));
@@ -126,8 +125,7 @@ impl Handle {
                 info.text[..length].copy_from_slice(&bytes[..length]);
             }
             info.generation = status.life.generation();
-            info.memory = status.bytes;
-            info.slot = status.slot;
+            info.slot = status.slot.as_ref().map_or(0, |slot| slot.base());
             info.node = status.node.unwrap_or(MK_NODE_ANY);
             info.runs = status.life.runs();
             info.started = status.started as u64;
@@ -136,20 +134,24 @@ impl Handle {
             info.give_ns = status.give_ns as u64;
             info.load_ns = status.load_ns as u64;
             cpus.extend_from_slice(&status.cpus, GFP_KERNEL)?;
-            ranges.extend_from_slice(&status.ranges, GFP_KERNEL)?;
+            memory = status.memory.clone();
             Ok(())
         })?;
         info.name = *self.instance.name().as_bytes();
         info.slot_bytes = crate::pure::slot::BYTES as u32;
         let (cpu_room, range_room) = (info.nr_cpus as usize, info.nr_ranges as usize);
         ioctl::write_array(info.cpus, cpu_room, 4, cpus.iter().copied())?;
-        let as_abi = ranges.iter().map(|range| mk_range {
-            start: range.start(),
-            bytes: range.bytes(),
-        });
-        ioctl::write_array(info.ranges, range_room, size_of::<mk_range>(), as_abi)?;
         info.nr_cpus = cpus.len() as u32;
-        info.nr_ranges = ranges.len() as u32;
+        (info.memory, info.nr_ranges) = (0, 0);
+        if let Some(memory) = memory {
+            let ranges = memory.ranges().map(|range| mk_range {
+                start: range.start(),
+                bytes: range.bytes(),
+            });
+            ioctl::write_array(info.ranges, range_room, size_of::<mk_range>(), ranges)?;
+            info.memory = memory.bytes();
+            info.nr_ranges = memory.nr_ranges() as u32;
+        }
         self.seen.store(info.generation, Ordering::Relaxed);
         Ok(())
     }
@@ -191,43 +193,25 @@ impl Mapping {
         Self(memory)
     }
 
+    /// Pages are put into the area when they are looked at.
     fn install(self, vma: &VmaNew) -> Result {
         vma.try_clear_maywrite().map_err(|_| EACCES)?;
         vma.try_clear_mayexec().map_err(|_| EACCES)?;
-        vma.set_io();
-        vma.set_dontexpand();
-        vma.set_dontdump();
         let raw = vma.as_ptr();
         // SAFETY: The area is being set up, by us alone.
         let first = unsafe { (*raw).vm_pgoff } as u64 * PAGE;
         let bytes = (vma.end() - vma.start()) as u64;
-        let last = first.checked_add(bytes).ok_or(EINVAL)?;
-        if last > self.0.bytes() {
+        if first
+            .checked_add(bytes)
+            .is_none_or(|end| end > self.0.bytes())
+        {
             return Err(EINVAL);
         }
-        // The ranges one after the other, from offset 0.
-        let mut offset = 0;
-        for range in self.0.ranges() {
-            let from = first.max(offset);
-            let to = last.min(offset + range.bytes());
-            if from < to {
-                // SAFETY: The area is being set up, and the pages are the instance's as long as
-                // `self` lives, which the area keeps.
-                to_result(unsafe {
-                    bindings::remap_pfn_range(
-                        raw,
-                        vma.start() + (from - first) as usize,
-                        ((range.start() + from - offset) / PAGE) as usize,
-                        (to - from) as usize,
-                        (*raw).vm_page_prot,
-                    )
-                })?;
-            }
-            offset += range.bytes();
-        }
+        // Nothing fails from here on: the area has the reference.
         // SAFETY: The area is being set up, by us alone; its operations treat the private data as
-        // what it is.
+        // what it is. The flags are those of an area of page frames, without pages to refer to.
         unsafe {
+            ffi::mk_vma_set_pfnmap(raw);
             (*raw).vm_private_data = self.0.into_foreign();
             (*raw).vm_ops = &MAPPING_OPERATIONS.0;
         }
@@ -244,11 +228,13 @@ unsafe impl<T> Sync for Table<T> {}
 
 const PAGE: u64 = kernel::page::PAGE_SIZE as u64;
 
-static MAPPING_OPERATIONS: Table<bindings::vm_operations_struct> = Table(bindings::vm_operations_struct {
-    open: Some(mapping_open),
-    close: Some(mapping_close),
-    ..pin_init::zeroed()
-});
+static MAPPING_OPERATIONS: Table<bindings::vm_operations_struct> =
+    Table(bindings::vm_operations_struct {
+        open: Some(mapping_open),
+        close: Some(mapping_close),
+        fault: Some(mapping_fault),
+        ..pin_init::zeroed()
+    });
 
 /// # Safety
 ///
@@ -269,6 +255,39 @@ unsafe extern "C" fn mapping_close(vma: *mut bindings::vm_area_struct) {
     drop(unsafe { <Arc<Memory> as ForeignOwnable>::from_foreign((*vma).vm_private_data) });
 }
 
+/// # Safety
+///
+/// `fault` is one in an area that [`Mapping::install`] has set up.
+unsafe extern "C" fn mapping_fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+    // SAFETY: By the contract of this function; these fields do not change while a fault is handled.
+    let (vma, address, offset) = unsafe {
+        let info = &(*fault).__bindgen_anon_1;
+        (info.vma, info.address, info.pgoff as u64 * PAGE)
+    };
+    // SAFETY: The area is one of ours, and is there as long as its fault is handled.
+    let owned = unsafe { <Arc<Memory> as ForeignOwnable>::borrow((*vma).vm_private_data) };
+    let Some(at) = owned.address(offset) else {
+        return bindings::vm_fault_reason_VM_FAULT_SIGBUS;
+    };
+    let insert = |address: u64, at: u64| {
+        // SAFETY: The page is the instance's as long as the area has its reference.
+        unsafe { bindings::vmf_insert_pfn(vma, address as c_ulong, (at / PAGE) as c_ulong) }
+    };
+    let result = insert(address as u64, at);
+    // Who looks for a log looks at each page: its neighbours come along. Ranges are made of blocks.
+    let start = address as u64 - at % memory::ALIGN;
+    // SAFETY: As above for the area.
+    let area = unsafe { (*vma).__bindgen_anon_1.__bindgen_anon_1 };
+    for n in 0..memory::ALIGN / PAGE {
+        let address = start.wrapping_add(n * PAGE);
+        if (area.vm_start as u64..area.vm_end as u64).contains(&address) {
+            // What fails now is asked for again.
+            insert(address, at - at % memory::ALIGN + n * PAGE);
+        }
+    }
+    result
+}
+
 static OPERATIONS: Table<bindings::file_operations> = Table(bindings::file_operations {
     owner: kernel::module::this_module::<crate::Multikernel>().as_ptr(),
     release: Some(release),
@@ -281,18 +300,24 @@ static OPERATIONS: Table<bindings::file_operations> = Table(bindings::file_opera
 
 /// # Safety
 ///
-/// `file` is one that [`Handle::open`] has made; it is so for all the operations below.
+/// `file` is one that [`Handle::open`] has made.
 unsafe fn handle<'a>(file: *mut bindings::file) -> &'a Handle {
     // SAFETY: By the contract of this function.
     unsafe { <Kept as ForeignOwnable>::borrow((*file).private_data) }
 }
 
+/// # Safety
+///
+/// `file` is one that [`Handle::open`] has made.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: The file is one of ours, and goes away.
     drop(unsafe { <Kept as ForeignOwnable>::from_foreign((*file).private_data) });
     0
 }
 
+/// # Safety
+///
+/// `file` is one that [`Handle::open`] has made.
 unsafe extern "C" fn unlocked_ioctl(
     file: *mut bindings::file,
     command: c_uint,
@@ -306,6 +331,9 @@ unsafe extern "C" fn unlocked_ioctl(
     }
 }
 
+/// # Safety
+///
+/// `file` is one that [`Handle::open`] has made.
 unsafe extern "C" fn poll(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
@@ -314,10 +342,10 @@ unsafe extern "C" fn poll(
     unsafe { handle(file).poll(File::from_raw_file(file), &PollTable::from_raw(table)) }
 }
 
-unsafe extern "C" fn mmap(
-    file: *mut bindings::file,
-    vma: *mut bindings::vm_area_struct,
-) -> c_int {
+/// # Safety
+///
+/// `file` is one that [`Handle::open`] has made.
+unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area_struct) -> c_int {
     // SAFETY: The file is one of ours, and the area is being set up.
     let (handle, vma) = unsafe { (handle(file), VmaNew::from_raw(vma)) };
     from_result(|| handle.map(vma).map(|()| 0))

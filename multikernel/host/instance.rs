@@ -15,9 +15,7 @@ use crate::{
     pure::{
         cpus,
         name::Name,
-        printk,
-        range::Range,
-        slot,
+        printk, slot,
         state::{self, Life, Operation, Reason},
         tboot,
     },
@@ -25,9 +23,7 @@ use crate::{
     uapi,
 };
 use kernel::{
-    new_condvar,
-    new_mutex,
-    new_poll_condvar,
+    new_condvar, new_mutex, new_poll_condvar,
     prelude::*,
     str::CString,
     sync::{
@@ -42,11 +38,14 @@ use kernel::{
 /// An instance. It exists until it is destroyed; descriptors may refer to it longer.
 ///
 /// Two locks: [`Self::work`] is held as long as something is done to it, which may take seconds;
-/// [`Self::status`] only while a field is read or written, and never while anything else is locked
-/// for. So one can always ask what an instance does, and a slow one keeps nobody else waiting.
+/// [`Self::status`] only while a field is read or written. So one can always ask what an instance
+/// does, and a slow one keeps nobody else waiting. Order: `work`, the registry, `status`; `mmap_lock`
+/// before `status`, never before `work`, under which CPUs are switched.
 #[pin_data]
 pub(crate) struct Instance {
     name: Name,
+    /// Later instances have higher ones.
+    id: u64,
     host: Arc<Host>,
     #[pin]
     work: Mutex<Work>,
@@ -59,28 +58,28 @@ pub(crate) struct Instance {
     idle: CondVar,
 }
 
-/// What it has. Dropping any of it gives it back.
+/// What it has, besides what [`Status`] tells of. Dropping any of it gives it back.
 struct Work {
-    /// `None`, as the module: it was destroyed.
-    slot: Option<Arc<Slot>>,
-    module: Option<module::Pin>,
-    memory: Option<Arc<Memory>>,
-    loaded: Option<Loaded>,
+    /// In the order in which they were taken; the first one boots.
     lent: KVec<Lent>,
     running: Option<Running>,
+    loaded: Option<Loaded>,
     /// Nothing was written to the memory since it was zeroed.
     clean: bool,
     split_cores: bool,
+    /// A CPU could not be stopped: it may still write to the memory.
+    stuck: bool,
+    /// `None`: it was destroyed.
+    module: Option<module::Pin>,
 }
 
-/// What is told about it.
+/// What is told about it. Only who has `work` changes what it has.
 pub(crate) struct Status {
     pub(crate) life: Life,
     pub(crate) text: Option<CString>,
     pub(crate) cpus: KVec<u32>,
-    pub(crate) ranges: KVec<Range>,
-    pub(crate) bytes: u64,
-    pub(crate) slot: u64,
+    pub(crate) memory: Option<Arc<Memory>>,
+    pub(crate) slot: Option<Arc<Slot>>,
     pub(crate) node: Option<i32>,
     pub(crate) started: i64,
     pub(crate) ended: i64,
@@ -90,31 +89,29 @@ pub(crate) struct Status {
 }
 
 impl Instance {
-    pub(crate) fn new(name: Name, host: Arc<Host>, slot: Slot) -> Result<Arc<Self>> {
-        let base = slot.base();
+    pub(crate) fn new(name: Name, id: u64, host: Arc<Host>, slot: Slot) -> Result<Arc<Self>> {
         let pin = module::Pin::new()?;
         let slot = Arc::new(slot, GFP_KERNEL)?;
         Arc::pin_init(
             try_pin_init!(Self {
                 name,
+                id,
                 host,
                 work <- new_mutex!(Work {
-                    slot: Some(slot),
-                    module: Some(pin),
-                    memory: None,
-                    loaded: None,
                     lent: KVec::new(),
                     running: None,
+                    loaded: None,
                     clean: true,
                     split_cores: false,
+                    stuck: false,
+                    module: Some(pin),
                 }),
                 status <- new_mutex!(Status {
                     life: Life::new(),
                     text: None,
                     cpus: KVec::new(),
-                    ranges: KVec::new(),
-                    bytes: 0,
-                    slot: base,
+                    memory: None,
+                    slot: Some(slot),
                     node: None,
                     started: 0,
                     ended: 0,
@@ -133,6 +130,10 @@ impl Instance {
         &self.name
     }
 
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Lets `f` look at what is told about this instance.
     pub(crate) fn with_status<R>(&self, f: impl FnOnce(&Status) -> R) -> R {
         f(&self.status.lock())
@@ -140,7 +141,7 @@ impl Instance {
 
     /// Its memory, for as long as the caller needs it.
     pub(crate) fn memory(&self) -> Option<Arc<Memory>> {
-        self.work.lock().memory.clone()
+        self.status.lock().memory.clone()
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -181,26 +182,23 @@ impl Instance {
 
             // What it had goes first: it may be needed for what it gets.
             work.loaded = None;
-            work.memory = None;
-            self.tell_memory(KVec::new(), 0, node);
-            let lost = |fail: Fail| Undone::lost(fail);
-            let memory = Memory::take(bytes, &nodes, &self.name, largest).map_err(lost)?;
-            let mut ranges = KVec::new();
-            for range in memory.ranges() {
-                ranges.push(range, GFP_KERNEL).map_err(|err| lost(err.into()))?;
-            }
-            work.memory = Some(Arc::new(memory, GFP_KERNEL).map_err(|err| lost(err.into()))?);
+            self.publish_memory(None);
+            self.status.lock().node = node;
+            let memory =
+                Memory::take(bytes, &nodes, &self.name, largest).map_err(Undone::lost)?;
+            let memory =
+                Arc::new(memory, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
+            self.publish_memory(Some(memory));
             work.clean = true;
-            self.tell_memory(ranges, bytes, node);
             Ok(())
         })
     }
 
-    fn tell_memory(&self, ranges: KVec<Range>, bytes: u64, node: Option<i32>) {
-        let mut status = self.status.lock();
-        status.ranges = ranges;
-        status.bytes = bytes;
-        status.node = node;
+    /// Lets everybody see `memory` in place of what it had.
+    fn publish_memory(&self, memory: Option<Arc<Memory>>) {
+        let former = core::mem::replace(&mut self.status.lock().memory, memory);
+        // After the lock: giving memory back takes long.
+        drop(former);
     }
 
     /// Puts a kernel and an initrd into its memory.
@@ -213,7 +211,7 @@ impl Instance {
     ) -> Outcome {
         let start = Instant::<Monotonic>::now();
         self.perform(Operation::Load, |work| {
-            let memory = work.memory.clone().ok_or(ENODEV)?;
+            let memory = self.memory().ok_or(ENODEV)?;
             work.loaded = None;
             if !work.clean {
                 memory.zero();
@@ -236,14 +234,17 @@ impl Instance {
             cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
             // What was true when they were reserved need not be true any more.
             check_cpus(&cpus, work.split_cores, self, &self.host.registry())?;
-            let (Some(slot), Some(memory)) = (work.slot.clone(), work.memory.clone()) else {
+            let (Some(slot), Some(memory)) =
+                self.with_status(|status| (status.slot.clone(), status.memory.clone()))
+            else {
                 return Err(ENODEV.into());
             };
 
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
             for &cpu in &cpus {
-                lent.push(Lent::take(cpu, slot.clone(), &self.name)?, GFP_KERNEL)?;
+                let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone())?;
+                lent.push(cpu, GFP_KERNEL)?;
             }
             self.status.lock().take_ns = start.elapsed().as_nanos();
 
@@ -260,15 +261,14 @@ impl Instance {
             )?;
             let (first, others) = lent.split_first().ok_or(EBADFD)?;
             for cpu in others {
-                cpu.scrub().map_err(no_answer)?;
+                // Where they wait must not lie in what the instance is about to use.
+                cpu.park(Some(entry.cr3))?;
             }
             self.status.lock().started = now();
             let running = Running::new();
             // It decompresses itself over the image, so that can be started once.
             work.loaded = None;
-            first
-                .boot(entry.cr3, entry.entry, entry.boot_params)
-                .map_err(|errno| Undone::lost(no_answer(errno)))?;
+            first.boot(&entry).map_err(Undone::lost)?;
             work.lent = lent;
             work.running = Some(running);
             Ok(())
@@ -294,11 +294,14 @@ impl Instance {
         }
         self.perform(Operation::Destroy, |work| {
             work.loaded = None;
-            work.memory = None;
-            work.slot = None;
+            self.publish_memory(None);
+            let slot = {
+                let mut status = self.status.lock();
+                status.cpus = KVec::new();
+                status.slot.take()
+            };
+            drop(slot);
             work.module = None;
-            self.status.lock().cpus = KVec::new();
-            self.tell_memory(KVec::new(), 0, None);
             // Whoever finds the name free finds the rest free, too.
             self.host.forget(self);
             Ok(())
@@ -323,32 +326,46 @@ impl Instance {
         }
     }
 
+    /// Why it has called its stub, if it has.
+    fn shutdown(&self) -> Option<tboot::Shutdown> {
+        let slot = {
+            let status = self.status.lock();
+            if !has_cpus(&status.life) {
+                return None;
+            }
+            status.slot.clone()?
+        };
+        let entered = slot
+            .load(slot::STUB as usize + trampoline::STUB_ENTERED)
+            .ok()?;
+        let kind = slot
+            .load(slot::TBOOT as usize + tboot::SHUTDOWN_TYPE)
+            .ok()?;
+        tboot::shutdown(entered, kind)
+    }
+
     /// Ends it if it has called its stub, which tells so by ringing the host.
     pub(crate) fn collect(&self) {
-        let mut work = self.work.lock();
-        if work.lent.is_empty() {
+        // Without waiting for one that has nothing to tell.
+        if self.shutdown().is_none() {
             return;
         }
-        let Some(shutdown) = work.slot.as_ref().and_then(|slot| {
-            let entered = slot
-                .load(slot::STUB as usize + trampoline::STUB_ENTERED)
-                .ok()?;
-            let kind = slot
-                .load(slot::TBOOT as usize + tboot::SHUTDOWN_TYPE)
-                .ok()?;
-            tboot::shutdown(entered, kind)
-        }) else {
-            return;
-        };
-        let reason = match shutdown {
-            tboot::Shutdown::PowerOff | tboot::Shutdown::Halt => Reason::Halt,
-            _ => Reason::Restart,
-        };
-        self.end(&mut work, reason);
+        let mut work = self.work.lock();
+        match self.shutdown() {
+            None => {}
+            Some(tboot::Shutdown::PowerOff | tboot::Shutdown::Halt) => {
+                self.end(&mut work, Reason::Halt)
+            }
+            Some(_) => self.end(&mut work, Reason::Restart),
+        }
     }
 
     /// Stops it where it stands; its CPUs wait for whoever starts the machine next.
     pub(crate) fn stop_for_good(&self) {
+        // One that is being loaded, say, has none, and may take for ever.
+        if !self.with_status(|status| has_cpus(&status.life)) {
+            return;
+        }
         let work = self.work.lock();
         if work.lent.is_empty() {
             return;
@@ -356,24 +373,34 @@ impl Instance {
         for cpu in &work.lent {
             cpu.stop();
         }
+        for cpu in &work.lent {
+            // Parking it proves that it has stopped. Then it waits for SIPI, as the memory that it is
+            // parked in may soon be another kernel's.
+            if cpu.park(None).is_err() {
+                report!(pr_emerg, "{}: a CPU does not stop", self.name);
+            }
+            cpu.stop();
+        }
+        if let Some(slot) = self.with_status(|status| status.slot.clone()) {
+            // The next kernel must not take what is left of this one for its own.
+            slot.zero();
+        }
         self.ended(Reason::HostDown, None);
     }
 
     /// Stops all its CPUs, gives them back and tells why.
     fn end(&self, work: &mut Work, reason: Reason) {
+        if work.lent.is_empty() {
+            return;
+        }
         for cpu in &work.lent {
             cpu.stop();
         }
         let ended = now();
-        let panic = match (reason, &work.memory) {
-            // A panic restarts, and only the log tells the one from the other.
-            (Reason::Restart, Some(memory)) => panic_message(memory),
-            _ => None,
-        };
         let start = Instant::<Monotonic>::now();
         // In reverse, as they were taken.
         while let Some(cpu) = work.lent.pop() {
-            drop(cpu);
+            work.stuck |= cpu.give_back().is_err();
         }
         work.running = None;
         {
@@ -381,10 +408,15 @@ impl Instance {
             status.give_ns = start.elapsed().as_nanos();
             status.ended = ended;
         }
-        let reason = if panic.is_some() {
-            Reason::Panic
-        } else {
-            reason
+        // A panic restarts, and only the log tells the one from the other.
+        let panic = match (reason, self.memory()) {
+            (Reason::Restart, Some(memory)) => panic_message(&memory),
+            _ => None,
+        };
+        let reason = match (work.stuck, &panic) {
+            (true, _) => Reason::Stuck,
+            (false, Some(_)) => Reason::Panic,
+            (false, None) => reason,
         };
         self.ended(reason, panic);
     }
@@ -402,7 +434,14 @@ impl Instance {
             .map_err(|error| Fail::new(state_errno(&error), core::format_args!("{error}")))?;
         // Until it is told: what has just started may end at once.
         let mut work = self.work.lock();
-        let result = f(&mut work);
+        let result = if work.stuck && operation != Operation::Destroy {
+            Err(Undone::unchanged(fail!(
+                EIO,
+                "a CPU of it could not be stopped; all that can be done is to destroy it"
+            )))
+        } else {
+            f(&mut work)
+        };
         let (outcome, result) = match result {
             Ok(()) => (state::Outcome::Done, Ok(())),
             Err(undone) => (undone.outcome, Err(undone.fail)),
@@ -445,6 +484,12 @@ impl Instance {
     }
 }
 
+/// Whether it may have CPUs of the host.
+pub(crate) fn has_cpus(life: &Life) -> bool {
+    life.state() == state::State::Running
+        || matches!(life.under_way(), Some(Operation::Start | Operation::Kill))
+}
+
 /// What was asked for and did not work.
 struct Undone {
     outcome: state::Outcome,
@@ -485,7 +530,9 @@ impl cpus::Host for HostCpus<'_> {
     fn exists(&self, cpu: u32) -> bool {
         // A lent CPU is not present, and exists.
         // SAFETY: It only reads a mask.
-        unsafe { ffi::mk_cpu_possible(cpu) && (ffi::mk_cpu_present(cpu) || self.owner(cpu).is_some()) }
+        unsafe {
+            ffi::mk_cpu_possible(cpu) && (ffi::mk_cpu_present(cpu) || self.owner(cpu).is_some())
+        }
     }
 
     fn online(&self, cpu: u32) -> bool {
@@ -546,15 +593,13 @@ fn now() -> i64 {
 
 /// The message of the panic that ended the kernel in `memory`.
 fn panic_message(memory: &Memory) -> Option<CString> {
-    let reader = printk::Reader::find(memory, memory.ranges()).ok()?.stopped();
+    let reader = printk::Reader::find(memory, memory.ranges())
+        .ok()?
+        .stopped();
     let mut line = [0; uapi::MK_TEXT_SIZE as usize];
     let length = reader.find_panic(&mut line)?;
     let text = core::str::from_utf8(line.get(..length)?).ok()?;
     CString::try_from_fmt(fmt!("{text}")).ok()
-}
-
-fn no_answer(errno: Error) -> Fail {
-    fail!(errno, "a CPU did not start: see the kernel's log")
 }
 
 fn state_errno(error: &state::Error) -> Error {

@@ -23,6 +23,9 @@ use crate::{
 use core::fmt::Display;
 use kernel::prelude::*;
 
+/// No kernel's file is larger.
+const IMAGE_MAX: u64 = 1 << 30;
+
 /// A page, on the heap.
 type Page = KBox<[u8; PAGE as usize]>;
 
@@ -41,8 +44,9 @@ pub(crate) struct Bell {
     pub(crate) apic_id: u32,
 }
 
-/// Where to start, in the terms of [`super::cpus::Lent::boot`].
+/// Where a kernel is entered, and with what.
 pub(crate) struct Entry {
+    /// Page tables that map the first 4 GiB and the instance's memory.
     pub(crate) cr3: u64,
     pub(crate) entry: u64,
     pub(crate) boot_params: u64,
@@ -60,15 +64,18 @@ impl Loaded {
         let file = open("kernel", kernel_fd)?;
         let initrd = initrd_fd.map(|fd| open("initrd", fd)).transpose()?;
         if initrd.as_ref().is_some_and(|initrd| initrd.size() == 0) {
-            return Err(fail!(EINVAL, "the initrd is empty: give none, or another one"));
+            return Err(fail!(
+                EINVAL,
+                "the initrd is empty: give none, or another one"
+            ));
         }
         // Before memory is spent on reading it.
-        if file.size() > memory.bytes() {
+        if file.size() > memory.bytes().min(IMAGE_MAX) {
             return Err(fail!(
                 EFBIG,
-                "the kernel's file has {} bytes, the instance {} bytes of memory",
+                "the kernel's file has {} bytes, {} are the most",
                 file.size(),
-                memory.bytes()
+                memory.bytes().min(IMAGE_MAX)
             ));
         }
         if file.size() == 0 {
@@ -147,7 +154,8 @@ impl Loaded {
         page.fill(0xff);
         slot.write(slot::IOAPIC as usize, page.as_slice())?;
 
-        let e820 = e820::Map::compose(place, &self.layout, &ranges)
+        let mut e820 = KBox::new(const { e820::Map::new() }, GFP_KERNEL)?;
+        e820.compose(place, &self.layout, &ranges)
             .map_err(|error| wrong(EINVAL, error))?;
         let config = bootparams::Config {
             kernel: self.layout.kernel().start(),
@@ -217,7 +225,10 @@ fn open(what: &str, fd: i32) -> Outcome<Readable> {
     Readable::new(fd).map_err(|errno| match errno {
         errno if errno == EISDIR => fail!(errno, "the {what} is a directory"),
         errno if errno == EBADF => {
-            fail!(errno, "the {what}'s descriptor {fd} is not one that is open for reading")
+            fail!(
+                errno,
+                "the {what}'s descriptor {fd} is not one that is open for reading"
+            )
         }
         errno => fail!(errno, "the {what} is not a regular file"),
     })

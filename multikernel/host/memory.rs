@@ -15,7 +15,7 @@ pub(crate) const ALIGN: u64 = crate::uapi::MK_MEMORY_ALIGN as u64;
 pub(crate) const MIN: u64 = crate::uapi::MK_MEMORY_MIN as u64;
 
 /// Pieces smaller than this are not worth an entry in the instance's memory map.
-const PIECE_MIN: u64 = 4 * SZ_1M as u64;
+const PIECE_MIN: u64 = 16 * SZ_1M as u64;
 /// And not more of them than this.
 const PIECES_MAX: usize = 64;
 /// What the host keeps of what is free, at least.
@@ -23,8 +23,9 @@ const HOST_KEEPS: u64 = 64 * SZ_1M as u64;
 
 /// A piece of contiguous memory, with its name in `/proc/iomem`.
 struct Piece {
-    memory: Contig,
+    /// Dropped first: another instance may have the pages as soon as they are free.
     _name: Pin<KBox<Named>>,
+    memory: Contig,
 }
 
 /// The memory of one instance: zeroed when taken, zeroed and given back when dropped.
@@ -38,12 +39,7 @@ impl Memory {
     /// Takes `bytes`, from the first of `nodes` that has them, or from several.
     ///
     /// On `ENOMEM`, `largest` says how many bytes could be had.
-    pub(crate) fn take(
-        bytes: u64,
-        nodes: &[i32],
-        name: &Name,
-        largest: &mut u64,
-    ) -> Outcome<Self> {
+    pub(crate) fn take(bytes: u64, nodes: &[i32], name: &Name, largest: &mut u64) -> Outcome<Self> {
         let available = available();
         if bytes > available {
             *largest = available / ALIGN * ALIGN;
@@ -74,8 +70,8 @@ impl Memory {
                 .position(|piece| piece.memory.start() > memory.start())
                 .unwrap_or(pieces.len());
             let piece = Piece {
-                memory,
                 _name: name,
+                memory,
             };
             pieces
                 .insert_within_capacity(place, piece)
@@ -97,6 +93,17 @@ impl Memory {
 
     pub(crate) fn nr_ranges(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// The physical address of what a mapping shows at `offset`: the ranges one after the other.
+    pub(crate) fn address(&self, mut offset: u64) -> Option<u64> {
+        for range in self.ranges() {
+            if offset < range.bytes() {
+                return Some(range.start() + offset);
+            }
+            offset -= range.bytes();
+        }
+        None
     }
 
     /// The piece in which physical address `at` lies.
@@ -128,6 +135,13 @@ impl Drop for Memory {
 impl crate::pure::memory::Memory for Memory {
     fn read(&self, pa: u64, buf: &mut [u8]) -> bool {
         self.piece(pa).and_then(|piece| piece.read(pa, buf)).is_ok()
+    }
+
+    fn read_u64(&self, pa: u64) -> Option<u64> {
+        // Whoever looks for a log comes by here for each page.
+        // SAFETY: All callers may sleep.
+        unsafe { ffi::mk_cond_resched() };
+        self.piece(pa).and_then(|piece| piece.load(pa)).ok()
     }
 }
 
@@ -182,7 +196,11 @@ pub(crate) fn nodes(wanted: Option<i32>, of_cpus: Option<i32>) -> Outcome<KVec<i
     let mut nodes = KVec::new();
     if let Some(node) = wanted {
         if !has_memory(&node) {
-            return Err(fail!(EINVAL, "NUMA node {} does not exist, or has no memory", node));
+            return Err(fail!(
+                EINVAL,
+                "NUMA node {} does not exist, or has no memory",
+                node
+            ));
         }
         nodes.push(node, GFP_KERNEL)?;
         return Ok(nodes);

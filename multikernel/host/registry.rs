@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::{
     bindings, new_mutex,
     prelude::*,
-    sync::{lock::Guard, lock::mutex::MutexBackend, Arc, Mutex},
+    sync::{lock::mutex::MutexBackend, lock::Guard, Arc, Mutex},
 };
 
 /// The host.
@@ -40,8 +40,12 @@ pub(crate) struct Host {
 /// The instances, in the order of their creation.
 pub(crate) struct Registry {
     pub(crate) instances: KVec<Arc<Instance>>,
-    /// Why nothing starts any more.
-    closed: Option<&'static str>,
+    /// How many there ever were.
+    created: u64,
+    /// The host goes down: nothing starts any more.
+    is_down: bool,
+    /// The host goes to sleep: nothing starts now.
+    is_asleep: bool,
 }
 
 pub(crate) type RegistryGuard<'a> = Guard<'a, Registry, MutexBackend>;
@@ -51,13 +55,18 @@ impl Host {
         let mut blockers = 0;
         let slots = find_slots().unwrap_or_else(|error| {
             report!(pr_warn, "{error}");
-            blockers |= MK_BLOCKED_REAL_MODE as u64;
+            blockers |= u64::from(MK_BLOCKED_REAL_MODE);
             KVec::new()
         });
         let spare_apic_id = spare_apic_id();
         // SAFETY: They only read what the kernel found out about the machine.
-        let (apic, encrypted, tsc) =
-            unsafe { (ffi::mk_apic_mode(), ffi::mk_memory_encrypted(), ffi::mk_tsc_khz()) };
+        let (apic, encrypted, tsc) = unsafe {
+            (
+                ffi::mk_apic_mode(),
+                ffi::mk_memory_encrypted(),
+                ffi::mk_tsc_khz(),
+            )
+        };
         for (blocked, flag) in [
             (apic == 0, MK_BLOCKED_APIC),
             (encrypted, MK_BLOCKED_ENCRYPTION),
@@ -65,7 +74,7 @@ impl Host {
             (spare_apic_id.is_none(), MK_BLOCKED_APIC_ID),
         ] {
             if blocked {
-                blockers |= flag as u64;
+                blockers |= u64::from(flag);
             }
         }
         let slots = Slots::new(slots)?;
@@ -77,11 +86,17 @@ impl Host {
                 blockers,
                 registry <- new_mutex!(Registry {
                     instances: KVec::new(),
-                    closed: None,
+                    created: 0,
+                    is_down: false,
+                    is_asleep: false,
                 }),
             }),
             GFP_KERNEL,
         )
+    }
+
+    pub(crate) fn has_apics(&self) -> bool {
+        self.blockers & u64::from(MK_BLOCKED_APIC) == 0
     }
 
     pub(crate) fn set_vector(&self, vector: u8) {
@@ -119,10 +134,10 @@ impl Host {
     pub(crate) fn blockers(&self) -> u64 {
         let mut blockers = self.blockers;
         if locked_down() {
-            blockers |= MK_BLOCKED_LOCKDOWN as u64;
+            blockers |= u64::from(MK_BLOCKED_LOCKDOWN);
         }
         if self.slots.free() == 0 && self.slots.count() > 0 {
-            blockers |= MK_BLOCKED_NO_SLOT as u64;
+            blockers |= u64::from(MK_BLOCKED_NO_SLOT);
         }
         blockers
     }
@@ -132,7 +147,7 @@ impl Host {
         query.nr_slots = self.slots.count() as u32;
         query.nr_slots_free = self.slots.free() as u32;
         query.nr_instances = self.registry().instances.len() as u32;
-        query.features = (MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON) as u64;
+        query.features = u64::from(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON);
         query.blockers = self.blockers();
         // SAFETY: They only read what the kernel found out about the machine.
         unsafe {
@@ -150,7 +165,7 @@ impl Host {
         if find(&registry, &name).is_some() {
             return Err(fail!(EEXIST, "an instance \"{name}\" exists already"));
         }
-        if this.blockers & MK_BLOCKED_REAL_MODE as u64 != 0 {
+        if this.blockers & u64::from(MK_BLOCKED_REAL_MODE) != 0 {
             return Err(fail!(
                 ENODEV,
                 "this kernel's real-mode code was not found, so there is no room below 1 MiB"
@@ -163,8 +178,10 @@ impl Host {
                 this.slots.count()
             )
         })?;
-        let instance = Instance::new(name, this.clone(), slot)?;
+        registry.created += 1;
+        let instance = Instance::new(name, registry.created, this.clone(), slot)?;
         registry.instances.push(instance.clone(), GFP_KERNEL)?;
+        drop(registry);
         report!(pr_info, "{name}: created");
         Ok(instance)
     }
@@ -184,10 +201,17 @@ impl Host {
 
     /// Refuses where a start would do harm.
     pub(crate) fn can_start(&self) -> Outcome {
-        if let Some(why) = self.registry().closed {
-            return Err(fail!(EBUSY, "nothing starts now: {why}"));
+        let registry = self.registry();
+        let why = match (registry.is_down, registry.is_asleep) {
+            (true, _) => Some("down"),
+            (false, true) => Some("to sleep"),
+            (false, false) => None,
+        };
+        if let Some(why) = why {
+            return Err(fail!(EBUSY, "nothing starts now: the host goes {why}"));
         }
-        let blockers = self.blockers & !(MK_BLOCKED_NO_SLOT as u64);
+        drop(registry);
+        let blockers = self.blockers & !u64::from(MK_BLOCKED_NO_SLOT);
         if blockers != 0 {
             return Err(fail!(
                 EOPNOTSUPP,
@@ -197,26 +221,33 @@ impl Host {
         Ok(())
     }
 
-    /// From now on nothing starts, because of `why`; or again, with `None`.
-    pub(crate) fn close(&self, why: Option<&'static str>) {
-        self.registry().closed = why;
+    /// Nothing starts any more.
+    pub(crate) fn go_down(&self) {
+        self.registry().is_down = true;
     }
 
-    /// All instances there are at this moment.
-    pub(crate) fn instances(&self) -> KVec<Arc<Instance>> {
-        let registry = self.registry();
-        let mut instances = KVec::new();
-        for instance in &registry.instances {
-            // Whoever asks can do without one if there is no memory at all.
-            let _ = instances.push(instance.clone(), GFP_KERNEL);
-        }
-        instances
+    /// Nothing starts as long as the host sleeps.
+    pub(crate) fn go_to_sleep(&self, asleep: bool) {
+        self.registry().is_asleep = asleep;
+    }
+
+    /// All instances, those included that are made meanwhile, in the order of their creation. No
+    /// lock is held in between.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = Arc<Instance>> + '_ {
+        let mut last = 0;
+        core::iter::from_fn(move || {
+            let registry = self.registry();
+            let mut later = registry.instances.iter().filter(|next| next.id() > last);
+            let next = later.next()?.clone();
+            last = next.id();
+            Some(next)
+        })
     }
 }
 
 impl Ring for Host {
     fn ring(self: &Arc<Self>) {
-        for instance in &self.instances() {
+        for instance in self.instances() {
             instance.collect();
         }
     }
@@ -262,9 +293,12 @@ fn find_slots() -> core::result::Result<KVec<slot::Slot>, realmode::Error> {
     // SAFETY: The direct map has all of the first MiB, and this is only read, where it is RAM or
     // the BIOS data area.
     let low = unsafe { Physical::new(0, 0x10_0000) };
-    let word = |at: u64| low.load(at & !3).map_or(0, |word| (word >> ((at & 3) * 8)) as u16);
-    // Words that are not aligned: the one at 0x413 lies within four bytes.
-    let bios_start = slot::bios_start(word(0x413 - 1) >> 8 | word(0x414) << 8, word(0x40e));
+    let word = |at: u64| {
+        let mut bytes = [0; 2];
+        low.read(at, &mut bytes)
+            .map_or(0, |()| u16::from_le_bytes(bytes))
+    };
+    let bios_start = slot::bios_start(word(0x413), word(0x40e));
     let blobs = realmode::Blobs::find(|at| {
         if page_is_ram(at & !0xfff) {
             low.load(at).ok()
@@ -286,12 +320,14 @@ fn find_slots() -> core::result::Result<KVec<slot::Slot>, realmode::Error> {
 fn spare_apic_id() -> Option<u8> {
     let mut table = core::ptr::null_mut();
     // SAFETY: The signature is four bytes, and `table` can be written.
-    let status = unsafe { bindings::acpi_get_table(c"APIC".as_char_ptr().cast_mut(), 1, &mut table) };
+    let status =
+        unsafe { bindings::acpi_get_table(c"APIC".as_char_ptr().cast_mut(), 1, &mut table) };
     if status != 0 || table.is_null() {
         return None;
     }
     // SAFETY: ACPI has mapped and checked the table, which has `length` bytes.
-    let bytes = unsafe { core::slice::from_raw_parts(table.cast::<u8>(), (*table).length as usize) };
+    let bytes =
+        unsafe { core::slice::from_raw_parts(table.cast::<u8>(), (*table).length as usize) };
     let id = madt::spare_apic_id(bytes);
     // SAFETY: It was got above.
     unsafe { bindings::acpi_put_table(table) };

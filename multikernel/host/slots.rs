@@ -88,10 +88,13 @@ impl Slot {
         self.memory.write(self.base() + offset as u64, bytes)
     }
 
+    pub(crate) fn zero(&self) {
+        self.memory.zero();
+    }
+
     pub(crate) fn load(&self, offset: usize) -> Result<u32> {
         self.memory.load(self.base() + offset as u64)
     }
-
 }
 
 impl Drop for Slot {

@@ -54,6 +54,8 @@ pub enum Error {
     Overlap(Range),
 }
 
+// It has no `Default`, which would make one on the stack.
+#[allow(clippy::new_without_default)]
 impl Map {
     /// An empty map.
     pub const fn new() -> Self {
@@ -68,19 +70,21 @@ impl Map {
 
     /// The map of an instance that has `slot` and `ranges`, and in these what
     /// `layout` says.
-    pub fn compose(slot: Slot, layout: &Layout, ranges: &[Range]) -> Result<Self, Error> {
-        let mut map = Self::new();
-        map.push(slot.ram(), Kind::Ram)?;
-        map.push(slot.reserved(), Kind::Reserved)?;
-        map.push(layout.acpi(), Kind::Acpi)?;
-        map.push(layout.private(), Kind::Reserved)?;
+    ///
+    /// In place: a map is large for a stack.
+    pub fn compose(&mut self, slot: Slot, layout: &Layout, ranges: &[Range]) -> Result<(), Error> {
+        self.len = 0;
+        self.push(slot.ram(), Kind::Ram)?;
+        self.push(slot.reserved(), Kind::Reserved)?;
+        self.push(layout.acpi(), Kind::Acpi)?;
+        self.push(layout.private(), Kind::Reserved)?;
         for range in ranges {
             // The first starts with our tables, up to where RAM starts.
             if let Some(ram) = Range::between(range.start().max(layout.ram_start()), range.end()) {
-                map.push(ram, Kind::Ram)?;
+                self.push(ram, Kind::Ram)?;
             }
         }
-        Ok(map)
+        Ok(())
     }
 
     /// Adds an entry behind the last.
@@ -96,12 +100,6 @@ impl Map {
     /// The entries, in ascending order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries[..self.len]
-    }
-}
-
-impl Default for Map {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -50,13 +50,15 @@ pub enum Reason {
     HostDown = 5,
     /// Its boot CPU did not start.
     StartFailed = 6,
+    /// A CPU could not be stopped.
+    Stuck = 7,
 }
 
 impl Reason {
     /// The state that an instance is in afterwards.
     fn state(self) -> State {
         match self {
-            Self::Panic | Self::StartFailed => State::Crashed,
+            Self::Panic | Self::StartFailed | Self::Stuck => State::Crashed,
             Self::None | Self::Killed | Self::Restart | Self::Halt | Self::HostDown => {
                 State::Stopped
             }
@@ -283,6 +285,7 @@ impl fmt::Display for Reason {
             Self::Panic => "panicked",
             Self::HostDown => "the host went down",
             Self::StartFailed => "its boot CPU did not start",
+            Self::Stuck => "a CPU could not be stopped",
         })
     }
 }

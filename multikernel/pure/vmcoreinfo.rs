@@ -15,6 +15,10 @@ use super::range::align_up;
 use super::range::Range;
 use super::range::PAGE;
 
+/// So many pages that begin like a note are looked at: a kernel has one or two,
+/// and one that means harm could make all of its memory look like that.
+const CANDIDATES_MAX: usize = 64;
+
 /// Size of `Elf64_Nhdr` and of the name after it, padded.
 const HEADER: usize = 24;
 /// Size of the name with its NUL.
@@ -245,6 +249,7 @@ where
     M: Memory + ?Sized,
 {
     let mut error = Error::NotYet;
+    let mut candidates = 0;
     let mut info = VmcoreInfo::new();
     for range in ranges {
         let mut next = align_up(range.start(), PAGE);
@@ -253,6 +258,10 @@ where
             // Most pages end here: the first word is the size of the name.
             if mem.read_u64(pa).map(|word| word as u32) != Some(NAME_SIZE) {
                 continue;
+            }
+            candidates += 1;
+            if candidates > CANDIDATES_MAX {
+                return Err(error);
             }
             if info.fill(mem, pa).is_none() {
                 continue;

@@ -38,21 +38,41 @@ impl Deref for Contig {
     }
 }
 
+impl Contig {
+    /// Fills it with zeros, but for pages with a hardware error: writing those can be fatal.
+    pub(crate) fn zero(&self) {
+        self.for_good_pages(|pfn, pages| {
+            let start = pfn as u64 * PAGE_SIZE as u64;
+            self.memory
+                .zero_part(start, start + pages as u64 * PAGE_SIZE as u64);
+        });
+    }
+
+    /// Calls `f` with the first page frame and the number of each run of good pages.
+    fn for_good_pages(&self, f: impl Fn(c_ulong, c_ulong)) {
+        let mut pfn = (self.start() / PAGE_SIZE as u64) as c_ulong;
+        let end = (self.end() / PAGE_SIZE as u64) as c_ulong;
+        while pfn < end {
+            // SAFETY: The pages are ours.
+            let good = unsafe { ffi::mk_good_pages(pfn, end - pfn) };
+            if good > 0 {
+                f(pfn, good);
+            }
+            pfn += good;
+            if pfn < end {
+                pr_err!("page frame {pfn:#x} has a hardware error\n");
+                pfn += 1;
+            }
+        }
+    }
+}
+
 impl Drop for Contig {
     fn drop(&mut self) {
-        let pfn = (self.start() / PAGE_SIZE as u64) as c_ulong;
-        let pages = (self.bytes() / PAGE_SIZE as u64) as c_ulong;
-        // SAFETY: The pages are ours.
-        let poisoned = (pfn..pfn + pages).any(|pfn| unsafe { ffi::mk_page_poisoned(pfn) });
-        if poisoned {
-            pr_err!(
-                "memory at {:#x} has a hardware error: {} bytes are not given back\n",
-                self.start(),
-                self.bytes()
-            );
-            return;
-        }
-        // SAFETY: They were taken in one piece, and nobody uses them any more.
-        unsafe { ffi::free_contig_range(pfn, pages) };
+        self.for_good_pages(|pfn, pages| {
+            // SAFETY: They are ours, and nobody uses them any more. Each page has a reference of
+            // its own, so a part can be given back alone.
+            unsafe { ffi::free_contig_range(pfn, pages) }
+        });
     }
 }

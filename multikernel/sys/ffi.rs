@@ -41,6 +41,7 @@ extern "C" {
     pub(crate) fn mk_cpu_online(cpu: c_uint) -> bool;
     pub(crate) fn mk_set_cpu_present(cpu: c_uint, present: bool);
     pub(crate) fn mk_cpu_siblings(a: c_uint, b: c_uint) -> bool;
+    pub(crate) fn mk_add_cpu(cpu: c_uint) -> c_int;
     pub(crate) fn mk_cpu_node(cpu: c_uint) -> c_int;
     pub(crate) fn mk_read_msrs(cpu: c_uint, list: *mut MsrList) -> c_int;
     pub(crate) fn mk_cpu_features() -> u64;
@@ -52,16 +53,20 @@ extern "C" {
     pub(crate) fn mk_tsc_khz() -> c_uint;
     pub(crate) fn mk_phys_to_virt(address: u64) -> *mut c_void;
     pub(crate) fn mk_e820_is_ram(start: u64, end: u64) -> bool;
+    pub(crate) fn mk_copy(to: *mut c_void, from: *const c_void, len: usize);
+    pub(crate) fn mk_cond_resched();
     pub(crate) fn mk_node_has_memory(node: c_int) -> bool;
     pub(crate) fn mk_alloc_contig(nr_pages: c_ulong, node: c_int) -> c_ulong;
-    pub(crate) fn mk_page_poisoned(pfn: c_ulong) -> bool;
+    pub(crate) fn mk_good_pages(pfn: c_ulong, nr_pages: c_ulong) -> c_ulong;
     pub(crate) fn mk_free_pages(node: c_int) -> c_ulong;
+    pub(crate) fn mk_vma_set_pfnmap(vma: *mut bindings::vm_area_struct);
     pub(crate) fn mk_line_alloc(
         handler: IrqHandler,
         name: *const c_char,
         data: *mut c_void,
         vector: *mut u32,
     ) -> c_int;
+    pub(crate) fn mk_line_be_nice();
     pub(crate) fn mk_line_free(irq: c_int, data: *mut c_void);
     pub(crate) fn mk_file_size(file: *mut bindings::file) -> i64;
     pub(crate) fn mk_file_mode(file: *mut bindings::file) -> bindings::umode_t;
@@ -70,7 +75,6 @@ extern "C" {
 // Exported to modules, and not in the bindings.
 extern "C" {
     pub(crate) fn remove_cpu(cpu: c_uint) -> c_int;
-    pub(crate) fn add_cpu(cpu: c_uint) -> c_int;
     pub(crate) fn free_contig_range(pfn: c_ulong, nr_pages: c_ulong);
     pub(crate) fn kernel_read_file_from_fd(
         fd: c_int,

@@ -31,12 +31,16 @@ impl Readable {
         let file = LocalFile::fget(u32::try_from(fd).map_err(|_| EBADF)?)?;
         // SAFETY: The file is valid as long as `file` lives, and this field is not written after
         // the file was opened.
-        if unsafe { (*file.as_ptr()).f_mode } as u32 & FMODE_READ == 0 {
+        if unsafe { (*file.as_ptr()).f_mode } & FMODE_READ == 0 {
             return Err(EBADF);
         }
         // SAFETY: The file is valid as long as `file` lives.
-        let (mode, size) =
-            unsafe { (ffi::mk_file_mode(file.as_ptr()), ffi::mk_file_size(file.as_ptr())) };
+        let (mode, size) = unsafe {
+            (
+                ffi::mk_file_mode(file.as_ptr()),
+                ffi::mk_file_size(file.as_ptr()),
+            )
+        };
         match u32::from(mode) & bindings::S_IFMT {
             bindings::S_IFREG => Ok(Self {
                 fd,

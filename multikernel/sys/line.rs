@@ -29,9 +29,8 @@ impl<T: Ring + 'static> Line<T> {
         let target = target.into_foreign();
         let mut vector = 0;
         // SAFETY: `target` lives until the line was freed; the handler treats it as what it is.
-        let irq = unsafe {
-            ffi::mk_line_alloc(handle::<T>, name.as_char_ptr(), target, &mut vector)
-        };
+        let irq =
+            unsafe { ffi::mk_line_alloc(handle::<T>, name.as_char_ptr(), target, &mut vector) };
         if irq < 0 {
             // SAFETY: It came from `into_foreign`, and the failed call does not keep it.
             drop(unsafe { <Arc<T> as ForeignOwnable>::from_foreign(target) });
@@ -69,6 +68,8 @@ unsafe extern "C" fn handle<T: Ring + 'static>(
 ) -> bindings::irqreturn_t {
     // SAFETY: By the contract of this function.
     let target = unsafe { <Arc<T> as ForeignOwnable>::borrow(data) };
+    // SAFETY: This is the line's thread.
+    unsafe { ffi::mk_line_be_nice() };
     T::ring(&Arc::from(target));
     bindings::irqreturn::IRQ_HANDLED
 }

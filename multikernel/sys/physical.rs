@@ -54,7 +54,7 @@ impl Physical {
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> Result {
         let to = self.pointer(at, bytes.len()).ok_or(EFAULT)?;
         // SAFETY: `to` is good for that many bytes, and nobody has a reference to them.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        unsafe { ffi::mk_copy(to.cast(), bytes.as_ptr().cast(), bytes.len()) };
         Ok(())
     }
 
@@ -63,17 +63,17 @@ impl Physical {
         let from = self.pointer(at, bytes.len()).ok_or(EFAULT)?;
         // SAFETY: `from` is good for that many bytes. What another kernel writes at the same time is
         // copied as it is at some moment; the result is plain bytes, of which every value is valid.
-        unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+        unsafe { ffi::mk_copy(bytes.as_mut_ptr().cast(), from.cast(), bytes.len()) };
         Ok(())
     }
 
-    /// Reads the u32 at physical address `at`, which another CPU may be writing.
-    pub(crate) fn load(&self, at: u64) -> Result<u32> {
-        let from = self.pointer(at, 4).ok_or(EFAULT)?.cast::<u32>();
+    /// Reads the number at physical address `at`, which another CPU may be writing, in one access.
+    pub(crate) fn load<T: Number>(&self, at: u64) -> Result<T> {
+        let from = self.pointer(at, size_of::<T>()).ok_or(EFAULT)?.cast::<T>();
         if !from.is_aligned() {
             return Err(EFAULT);
         }
-        // SAFETY: `from` is aligned and good for four bytes.
+        // SAFETY: `from` is aligned and good for that many bytes, of which every value is valid.
         Ok(unsafe { from.read_volatile() })
     }
 
@@ -84,22 +84,33 @@ impl Physical {
         Ok(self.pointer(at, len).ok_or(EFAULT)?.cast())
     }
 
-    /// Fills all of it with zeros, past the caches, and lets others run in between.
+    /// Fills all of it with zeros.
     pub(crate) fn zero(&self) {
+        self.zero_part(self.start, self.end());
+    }
+
+    /// Fills whole pages from `at` to `end` with zeros, past the caches, and lets others run in
+    /// between.
+    pub(crate) fn zero_part(&self, mut at: u64, end: u64) {
         const STEP: u64 = 4 << 20;
-        let mut at = self.start;
-        while at < self.end() {
-            let len = STEP.min(self.end() - at);
+        while at < end {
+            let len = STEP.min(end - at);
             if let Some(to) = self.pointer(at, len as usize) {
                 // SAFETY: `to` is good for `len` bytes, a multiple of a page.
                 unsafe { zero_pages(to, len as usize) };
             }
             // SAFETY: All callers may sleep.
-            unsafe { kernel::bindings::__cond_resched() };
+            unsafe { ffi::mk_cond_resched() };
             at += len;
         }
     }
 }
+
+/// A number that one access reads.
+pub(crate) trait Number: Copy {}
+
+impl Number for u32 {}
+impl Number for u64 {}
 
 /// # Safety
 ///

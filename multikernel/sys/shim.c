@@ -17,6 +17,8 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/sched/rt.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <linux/topology.h>
@@ -51,6 +53,8 @@ void mk_apic_icr_write(u32 low, u32 apic_id)
 	unsigned long flags;
 
 	local_irq_save(flags);
+	/* In x2APIC mode the write orders nothing: what the target is to find is there first. */
+	weak_wrmsr_fence();
 	apic->icr_write(low, apic_id);
 	if (apic->wait_icr_idle)
 		apic->wait_icr_idle();
@@ -91,7 +95,17 @@ void mk_set_cpu_present(unsigned int cpu, bool present)
 
 bool mk_cpu_siblings(unsigned int a, unsigned int b)
 {
-	return cpumask_test_cpu(b, topology_sibling_cpumask(a));
+	unsigned int shift = x86_topo_system.dom_shifts[TOPO_SMT_DOMAIN];
+
+	/* The masks of siblings leave those out that are offline. */
+	return cpu_possible(a) && cpu_possible(b) &&
+	       mk_cpu_apic_id(a) >> shift == mk_cpu_apic_id(b) >> shift;
+}
+
+int mk_add_cpu(unsigned int cpu)
+{
+	/* ACPI may have ejected what it believed to be offline. */
+	return get_cpu_device(cpu) ? add_cpu(cpu) : -ENODEV;
 }
 
 int mk_cpu_node(unsigned int cpu)
@@ -138,7 +152,8 @@ bool mk_memory_encrypted(void)
 	return cc_platform_has(CC_ATTR_MEM_ENCRYPT) ||
 	       cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT) ||
 	       cc_platform_has(CC_ATTR_HOST_SEV_SNP) ||
-	       cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT);
+	       cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) ||
+	       boot_cpu_has(X86_FEATURE_TDX_HOST_PLATFORM);
 }
 
 unsigned int mk_tsc_khz(void)
@@ -166,8 +181,8 @@ static int tell_lent_to(struct kprobe *probe, struct pt_regs *regs)
 	const struct device *dev = (const void *)regs_get_kernel_argument(regs, 0);
 
 	if (dev->id < nr_cpu_ids && *per_cpu(lent_to, dev->id))
-		pr_err("multikernel: CPU %u cannot be brought online: it is lent to the instance %s\n",
-		       dev->id, per_cpu(lent_to, dev->id));
+		pr_err_ratelimited("multikernel: CPU %u cannot be brought online: it is lent to the instance %s\n",
+				   dev->id, per_cpu(lent_to, dev->id));
 	return 0;
 }
 
@@ -231,8 +246,25 @@ void *mk_phys_to_virt(phys_addr_t address)
 
 bool mk_e820_is_ram(u64 start, u64 end)
 {
-	return e820__mapped_any(start, end, E820_TYPE_RAM) &&
-	       !e820__mapped_any(start, end, E820_TYPE_RESERVED);
+	enum e820_type type;
+
+	for (type = E820_TYPE_RESERVED; type <= E820_TYPE_PMEM; type++)
+		if (e820__mapped_any(start, end, type))
+			return false;
+	/* Neither half nor the other may be a hole. */
+	return e820__mapped_any(start, start + 1, E820_TYPE_RAM) &&
+	       e820__mapped_any(end - 1, end, E820_TYPE_RAM);
+}
+
+/* Another kernel may be writing there: the compiler must not see what is copied. */
+void mk_copy(void *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+}
+
+void mk_cond_resched(void)
+{
+	cond_resched();
 }
 
 bool mk_node_has_memory(int node)
@@ -250,19 +282,36 @@ unsigned long mk_alloc_contig(unsigned long nr_pages, int node)
 	return page ? page_to_pfn(page) : 0;
 }
 
-bool mk_page_poisoned(unsigned long pfn)
+/* How many of these pages are good before the first one with a hardware error. */
+unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages)
 {
-	return PageHWPoison(pfn_to_page(pfn));
+	unsigned long n;
+
+	for (n = 0; n < nr_pages && !PageHWPoison(pfn_to_page(pfn + n)); n++)
+		if (n % 4096 == 0)
+			cond_resched();
+	return n;
 }
 
+/* Free pages, and those that the kernel can free at once. */
 unsigned long mk_free_pages(int node)
 {
 	unsigned long free = 0;
 	int i;
 
-	for (i = 0; i < MAX_NR_ZONES; i++)
-		free += zone_page_state(&NODE_DATA(node)->node_zones[i], NR_FREE_PAGES);
+	for (i = 0; i < MAX_NR_ZONES; i++) {
+		struct zone *zone = &NODE_DATA(node)->node_zones[i];
+
+		free += zone_page_state(zone, NR_FREE_PAGES) +
+			zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+			zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+	}
 	return free;
+}
+
+void mk_vma_set_pfnmap(struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 }
 
 /* ---- interrupts ---------------------------------------------------------- */
@@ -272,6 +321,13 @@ static irqreturn_t line_rung(int irq, void *data)
 	return IRQ_WAKE_THREAD;
 }
 
+/* What follows a ring takes its time: not at the real-time priority of such a thread. */
+void mk_line_be_nice(void)
+{
+	if (rt_or_dl_task(current))
+		sched_set_normal(current, 0);
+}
+
 int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vector)
 {
 	/* The boot CPU is never lent, so the pair never goes stale. */
@@ -279,6 +335,8 @@ int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vect
 	struct irq_cfg *cfg;
 	int irq, err;
 
+	if (!x86_vector_domain)
+		return -ENODEV;
 	irq = __irq_domain_alloc_irqs(x86_vector_domain, -1, 1, NUMA_NO_NODE, &info, false, NULL);
 	if (irq < 0)
 		return irq;

@@ -79,7 +79,8 @@ struct mk_header {
  * @tsc_khz: out: frequency of the time stamp counter, in kHz
  * @apic_mode: out: MK_APIC_...
  * @boot_cpu: out: the CPU that can never be lent
- * @spare_apic_id: out: an APIC ID that no CPU of this machine has
+ * @spare_apic_id: out: an APIC ID that no CPU of this machine has; all ones:
+ *	there is none
  */
 struct mk_query {
 	struct mk_header header;
@@ -158,7 +159,7 @@ struct mk_list {
 #define MK_STATE_STOPPED	3
 #define MK_STATE_CRASHED	4
 
-/* mk_info.reason: why it is stopped or crashed */
+/* mk_info.reason: why it is stopped or crashed; later versions may know more */
 #define MK_REASON_NONE		0
 #define MK_REASON_KILLED	1	/* MK_KILL */
 #define MK_REASON_RESTART	2	/* the instance restarted itself */
@@ -166,6 +167,7 @@ struct mk_list {
 #define MK_REASON_PANIC		4	/* the instance panicked */
 #define MK_REASON_HOST_DOWN	5	/* the host goes down */
 #define MK_REASON_START_FAILED	6	/* a CPU did not start */
+#define MK_REASON_STUCK		7	/* a CPU could not be stopped: destroy it */
 
 /* MK_SET_CPUS: a core may be split between two kernels */
 #define MK_CPUS_SPLIT_CORES	(1U << 0)
@@ -192,7 +194,7 @@ struct mk_cpus {
  * struct mk_memory - MK_SET_MEMORY: take memory, in place of what it had
  * @header: no flags
  * @bytes: a multiple of MK_MEMORY_ALIGN, at least MK_MEMORY_MIN
- * @largest: out, with -ENOMEM: the largest number of bytes that could be had
+ * @largest: out, with -ENOMEM: the number of bytes that could be had, at most
  * @node: NUMA node; MK_NODE_ANY: that of its CPUs first, then any
  * @reserved: 0
  *
@@ -262,7 +264,8 @@ struct mk_range {
  * @slot_bytes: size of that slot
  * @node: NUMA node that was asked for, or MK_NODE_ANY
  * @runs: how often it was started
- * @started: CLOCK_BOOTTIME of the last start, in nanoseconds; 0: never
+ * @started: CLOCK_BOOTTIME of the last start, also of one that failed, in
+ *	nanoseconds; 0: never
  * @ended: CLOCK_BOOTTIME of the last end, in nanoseconds; 0: never
  * @take_ns: what taking its CPUs took at the last start, in nanoseconds
  * @give_ns: what giving them back took at the last end, in nanoseconds

@@ -3,6 +3,7 @@
 //! Sending INIT and SIPI.
 
 use crate::sys::ffi;
+use kernel::time::{delay::udelay, Delta};
 
 /// Delivery mode INIT (SDM 3A, 12.6.1).
 const INIT: u32 = 0x500;
@@ -41,7 +42,7 @@ impl ApicId {
     /// The caller owns the CPU: this kernel has removed it.
     pub(crate) fn init(self) {
         self.command(TRIGGER_LEVEL | LEVEL_ASSERT | INIT);
-        udelay(20);
+        udelay(Delta::from_micros(20));
         self.command(TRIGGER_LEVEL | INIT);
     }
 
@@ -56,10 +57,4 @@ impl ApicId {
         // what it executes.
         unsafe { ffi::mk_apic_icr_write(low, self.0.into()) }
     }
-}
-
-/// Waits for `us` microseconds, busily.
-pub(crate) fn udelay(us: usize) {
-    // SAFETY: It may be called anywhere.
-    unsafe { kernel::bindings::__udelay(us) }
 }

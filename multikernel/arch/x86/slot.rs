@@ -33,6 +33,7 @@ pub(crate) fn write_trampoline(base: u64, mut write: impl FnMut(usize, &[u8])) {
     let handlers = trampoline::handlers();
     for vector in 0..32 {
         let offset = match vector {
+            2 => handlers.nmi,
             13 => handlers.general_protection,
             18 => handlers.machine_check,
             _ => handlers.other,
@@ -49,8 +50,9 @@ pub(crate) fn write_trampoline(base: u64, mut write: impl FnMut(usize, &[u8])) {
     .into_iter()
     .enumerate()
     {
-        write(EARLY_TABLES + 0x1000 * n, &[0; 0x1000]);
+        // A parked CPU may be using the same tables: no entry goes away in between.
         write(EARLY_TABLES + 0x1000 * n, &entry.to_le_bytes());
+        write(EARLY_TABLES + 0x1000 * n + 8, &[0; 0xff8]);
     }
 }
 
@@ -58,10 +60,8 @@ pub(crate) fn write_trampoline(base: u64, mut write: impl FnMut(usize, &[u8])) {
 fn gate(address: u64) -> [u8; 16] {
     const CODE64: u64 = 0x10;
     const INTERRUPT_GATE: u64 = 0x8e00;
-    let low = (address & 0xffff)
-        | CODE64 << 16
-        | INTERRUPT_GATE << 32
-        | (address >> 16 & 0xffff) << 48;
+    let low =
+        (address & 0xffff) | CODE64 << 16 | INTERRUPT_GATE << 32 | (address >> 16 & 0xffff) << 48;
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&low.to_le_bytes());
     bytes[8..].copy_from_slice(&(address >> 32).to_le_bytes());

@@ -18,7 +18,8 @@ pub(crate) mod mailbox {
     pub(crate) const EARLY_CR3: usize = 0x00;
     /// u32: [`super::MODE_BOOT`] or [`super::MODE_PARK`].
     pub(crate) const MODE: usize = 0x04;
-    /// u64: physical address of the page tables that the kernel is entered with.
+    /// u64: physical address of the page tables that the kernel is entered with, or that a parked
+    /// CPU is to use; 0: those of the way into long mode.
     pub(crate) const CR3: usize = 0x08;
     /// u64: the kernel's 64-bit entry point.
     pub(crate) const ENTRY: usize = 0x10;
@@ -68,8 +69,9 @@ pub(crate) const STUB_VECTOR: usize = 0x108;
 pub(crate) const STUB_APIC_ID: usize = 0x10c;
 pub(crate) const STUB_ENTERED: usize = 0x110;
 
-/// Where the gates of the trampoline's IDT lead: general protection, machine check, all others.
+/// Where the gates of the trampoline's IDT lead.
 pub(crate) struct Handlers {
+    pub(crate) nmi: usize,
     pub(crate) general_protection: usize,
     pub(crate) machine_check: usize,
     pub(crate) other: usize,
@@ -80,7 +82,7 @@ global_asm!(
     .pushsection .rodata
     .balign 16
     .globl mk_trampoline_start, mk_trampoline_end
-    .globl mk_trampoline_gp, mk_trampoline_mc, mk_trampoline_other
+    .globl mk_trampoline_nmi, mk_trampoline_gp, mk_trampoline_mc, mk_trampoline_other
     .globl mk_stub_start, mk_stub_end
 
 mk_trampoline_start:
@@ -288,13 +290,29 @@ mk_64:
     xorl    %ebp, %ebp
     jmp     *%rcx
 
-13: movl    ${done}, 0x20(%rbx)
+    /*
+     * Parked, with a handler for machine checks. All that are parked here are in the same state, so
+     * that they can share a stack: what one of them pushes is what the others would.
+     */
+13: movq    0x08(%rbx), %rax
+    testq   %rax, %rax
+    jz      15f
+    movq    %rax, %cr3                      /* tables that stay while the instance runs */
+15: xorl    %eax, %eax
+    xorl    %ecx, %ecx
+    movl    ${done}, 0x20(%rbx)
+    xorl    %ebx, %ebx
 14: hlt
     jmp     14b
 
     /* An MSR that is not there: skip the RDMSR or WRMSR, both are two bytes. */
 mk_trampoline_gp:
-    incl    0x24(%rbx)
+    movq    8(%rsp), %rax
+    cmpw    $0x300f, (%rax)
+    je      16f
+    cmpw    $0x320f, (%rax)
+    jne     mk_trampoline_other
+16: incl    0x24(%rbx)
     addq    $2, 8(%rsp)
     addq    $8, %rsp
     xorl    %eax, %eax
@@ -313,6 +331,10 @@ mk_trampoline_mc:
     popq    %rdx
     popq    %rcx
     popq    %rax
+    iretq
+
+    /* Somebody else's. */
+mk_trampoline_nmi:
     iretq
 
 mk_trampoline_other:
@@ -351,8 +373,6 @@ mk_stub_start:
     lock xaddl %eax, {entered}(%rbx)
     testl   %eax, %eax
     jnz     24f
-    movq    {cr3}(%rbx), %rax               /* maps the APIC, as the caller's does not */
-    movq    %rax, %cr3
     movl    $0x1b, %ecx
     rdmsr
     testl   $0x400, %eax
@@ -362,6 +382,7 @@ mk_stub_start:
     movl    {vector}(%rbx), %eax
     orl     $0x4000, %eax
     mfence
+    lfence
     wrmsr
     jmp     24f
 20: lock incl 0x1234(%rbx)                  /* tboot.num_in_wfs */
@@ -369,16 +390,22 @@ mk_stub_start:
 21: shlq    $32, %rdx
     orq     %rdx, %rax
     andq    $~0xfff, %rax
+    movl    $1000000, %ecx
+    movq    %cr3, %rsi
+    movq    {cr3}(%rbx), %rdi               /* maps the APIC, as the caller's does not */
+    movq    %rdi, %cr3
 22: testl   $0x1000, 0x300(%rax)
     jz      23f
     pause
-    jmp     22b
+    decl    %ecx
+    jnz     22b
 23: movl    {apic_id}(%rbx), %edx
     shll    $24, %edx
     movl    %edx, 0x310(%rax)
     movl    {vector}(%rbx), %edx
     orl     $0x4000, %edx
     movl    %edx, 0x300(%rax)
+    movq    %rsi, %cr3                      /* has what an NMI or a machine check needs */
 24: hlt
     jmp     24b
 mk_stub_end:
@@ -396,6 +423,7 @@ mk_stub_end:
 extern "C" {
     static mk_trampoline_start: u8;
     static mk_trampoline_end: u8;
+    static mk_trampoline_nmi: u8;
     static mk_trampoline_gp: u8;
     static mk_trampoline_mc: u8;
     static mk_trampoline_other: u8;
@@ -426,6 +454,7 @@ pub(crate) fn stub() -> &'static [u8] {
 /// Offsets of the handlers in [`code`].
 pub(crate) fn handlers() -> Handlers {
     Handlers {
+        nmi: offset(&raw const mk_trampoline_nmi),
         general_protection: offset(&raw const mk_trampoline_gp),
         machine_check: offset(&raw const mk_trampoline_mc),
         other: offset(&raw const mk_trampoline_other),

@@ -54,6 +54,8 @@ named! {
         HostDown = MK_REASON_HOST_DOWN, "host-down";
         /// Its boot CPU did not start.
         StartFailed = MK_REASON_START_FAILED, "start-failed";
+        /// A CPU could not be stopped; all that is left is to destroy the instance.
+        Stuck = MK_REASON_STUCK, "stuck";
     }
 }
 

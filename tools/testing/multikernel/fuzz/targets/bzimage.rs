@@ -55,7 +55,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(layout.kernel().start() >= image.pref_address());
 
     let slots = Slots::find(|_| true, &[], 0x9f000);
-    let map = e820::Map::compose(slots.as_slice()[0], &layout, &ranges).unwrap();
+    let mut map = e820::Map::new();
+    map.compose(slots.as_slice()[0], &layout, &ranges).unwrap();
     let config = bootparams::Config {
         kernel: layout.kernel().start(),
         cmdline: layout.cmdline().start(),
