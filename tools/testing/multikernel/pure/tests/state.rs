@@ -203,6 +203,7 @@ fn each_reason_has_its_state() {
         (Reason::HostDown, State::Stopped),
         (Reason::Panic, State::Crashed),
         (Reason::StartFailed, State::Crashed),
+        (Reason::Stuck, State::Crashed),
     ] {
         let mut life = after(&RUNNING);
         assert!(life.stopped(reason));
