@@ -124,9 +124,11 @@ locked() {
 
 # The environment depends on its packages, and on what scripts/env makes of
 # them: raise this when that changes.
-ENV_FORMAT=2
+ENV_FORMAT=3
 ENV_PACKAGES=$TOP/scripts/env-packages
-ENV_ROOT=$CACHE/env-$(key "$ENV_PACKAGES" "format $ENV_FORMAT")
+ENV_ROOT=$CACHE/env-$(key "$(grep -v '^#' "$ENV_PACKAGES")" "format $ENV_FORMAT")
+# The versions of the tools in it that kernels and modules depend on.
+TOOLCHAIN=$ENV_ROOT/.toolchain
 
 # in_env COMMAND...: run COMMAND in the environment, in the current directory.
 # $MK_BIND (words) names more directories that it can see under their names.
