@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Measures what `make bench` shows. `run`, next to this crate, calls its parts where they belong:
+//!
+//! * `lab KERNEL INITRD FILE TURNS ROUNDS` in the lab, on the host of the instances;
+//! * `peer MACHINE ACCELERATOR MEMORY TSC_KHZ KERNEL INITRD` beside it, once a turn;
+//! * `report SAMPLES RESULTS` at the end.
+//!
+//! The first two write lines `sample NAME VALUE`, which the last one reads.
+
+mod lab;
+mod peer;
+mod report;
+
+use std::process::ExitCode;
+
+/// All failures end the program; their text says all there is to say.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What init writes, before the value of its time stamp counter.
+const MARK: &str = "mk-bench: init tsc=";
+
+fn run(arguments: &[&str]) -> Result<()> {
+    match *arguments {
+        ["lab", kernel, initrd, file, turns, rounds] => lab::run(
+            &lab::Files {
+                kernel,
+                initrd,
+                file,
+            },
+            turns.as_ref(),
+            rounds.parse()?,
+        ),
+        ["peer", machine, accelerator, memory, tsc_khz, kernel, initrd] => peer::run(&peer::Peer {
+            machine,
+            accelerator,
+            memory,
+            tsc_khz,
+            kernel,
+            initrd,
+        }),
+        ["report", samples, results] => report::run(samples.as_ref(), results.as_ref()),
+        _ => Err("this is a part of tools/testing/multikernel/bench/run".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
