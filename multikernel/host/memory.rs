@@ -18,6 +18,8 @@ pub(crate) const MIN: u64 = crate::uapi::MK_MEMORY_MIN as u64;
 const PIECE_MIN: u64 = 16 * SZ_1M as u64;
 /// And not more of them than this.
 const PIECES_MAX: usize = 64;
+/// What the host may use until somebody who was told what could be had asks for it.
+const HOST_USES: u64 = 16 * SZ_1M as u64;
 /// What the host keeps of what is free, at least.
 const HOST_KEEPS: u64 = 64 * SZ_1M as u64;
 
@@ -40,21 +42,22 @@ impl Memory {
     ///
     /// On `ENOMEM`, `largest` says how many bytes could be had.
     pub(crate) fn take(bytes: u64, nodes: &[i32], name: &Name, largest: &mut u64) -> Outcome<Self> {
-        let available = available();
-        if bytes > available {
-            *largest = available / ALIGN * ALIGN;
-            return Err(too_much(bytes, *largest));
-        }
+        // What cannot be had is tried for, too: nothing else tells how much can.
+        let wanted = bytes.min(available() / ALIGN * ALIGN);
+        let mut missing = wanted;
         let mut taken = KVec::new();
-        let mut missing = bytes;
         for &node in nodes {
             gather(node, &mut missing, &mut taken)?;
             if missing == 0 {
                 break;
             }
         }
-        if missing > 0 {
-            *largest = bytes - missing;
+        let had = wanted - missing;
+        if had < bytes {
+            *largest = match had.saturating_sub(HOST_USES) {
+                less if less < MIN => 0,
+                less => less,
+            };
             return Err(too_much(bytes, *largest));
         }
         let mut pieces = KVec::<Piece>::with_capacity(taken.len(), GFP_KERNEL)?;
@@ -181,10 +184,17 @@ fn gather(node: i32, missing: &mut u64, taken: &mut KVec<Contig>) -> Outcome {
 }
 
 fn too_much(bytes: u64, largest: u64) -> super::fail::Fail {
+    let bytes = bytes >> 20;
+    if largest == 0 {
+        return fail!(
+            ENOMEM,
+            "{bytes} MiB of contiguous memory cannot be had, nor can {} MiB, the least: free memory first",
+            MIN >> 20
+        );
+    }
     fail!(
         ENOMEM,
-        "{} MiB of contiguous memory cannot be had, {} MiB can: ask for less, or free memory first",
-        bytes >> 20,
+        "{bytes} MiB of contiguous memory cannot be had, {} MiB can: ask for less, or free memory first",
         largest >> 20
     )
 }
