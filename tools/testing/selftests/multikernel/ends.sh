@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every way in which an unmodified instance goes down by itself: the machine
+# stays up, the host learns what it was, and gets its CPUs back.
+#
+#	ends.sh [DIRECTORY...]
+#
+# A DIRECTORY holds vmlinuz and release of one more kernel, of which some of the
+# ways are taken. There must be six CPUs to lend.
+. "$(dirname "$0")/lib.sh"
+
+# What the host is to make of each way.
+declare -A as=(
+	[reboot]="stopped restart" [sysrq-b]="stopped restart"
+	[poweroff]="stopped halt" [halt]="stopped halt"
+	[panic]="crashed panic"
+)
+
+prepare() {
+	local name=$1 cpus=$2 kernel=$3
+	create "$name" "$cpus" && load "$name" "mk.act=$name" "$kernel"
+}
+
+# Whoever waits is woken up, and told the state that it wanted.
+begin_waiting() {
+	local way
+	pids=()
+	for way; do
+		awaits "$way" "${as[$way]% *}" &
+		pids+=($!)
+	done
+}
+
+are_woken() {
+	local pid status=0
+	for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+	return "$status"
+}
+
+# all_end KERNEL RELEASE WAY...: up to three at once.
+all_end() {
+	local kernel=$1 release=$2 way cpu=1 state reason text
+	shift 2
+	for way; do
+		check "$release, $way: loaded" prepare "$way" "$cpu-$((cpu + 1))" "$kernel"
+		cpu=$((cpu + 2))
+	done
+	begin_waiting "$@"
+	check "$release: started: $*" mkctl start "$@"
+	check "$release: who waits for their ends is woken" are_woken
+	for way; do
+		read -r state reason <<<"${as[$way]}"
+		text=''
+		[ "$way" != panic ] || text='sysrq triggered crash'
+		check "$release, $way: it was up before" up "$way" 2 "$release"
+		check "$release, $way: it is $state ($reason)" state "$way" "$state" "$reason"
+		check "$release, $way: its last words are \"$text\"" shows "$way" .text "$text"
+	done
+	check "$release: the host is unharmed" unharmed
+}
+
+# again NAME: the same instance, another time.
+again() { load "$1" && start "$1" && shows "$1" .runs 2 && state "$1" running none; }
+
+here=$(uname -r)
+all_end "$MK_KERNEL" "$here" reboot poweroff sysrq-b
+check "they are removed" mkctl rm reboot poweroff sysrq-b
+
+# A CPU that goes offline calls the same stub, and comes back.
+check "offline: loaded" prepare offline 5-6 "$MK_KERNEL"
+check "offline: started" mkctl start offline
+all_end "$MK_KERNEL" "$here" panic halt
+check "offline: the CPU is back" said offline 'multikernel-init: cpu1 online=1 cpus=2$'
+check "offline: it was away" logged offline 'multikernel-init: cpu1 online=0 cpus=1$'
+check "offline: it still runs" state offline running none
+check "what has panicked is started again" again panic
+check "they are removed" remove panic halt offline
+check "the host is unharmed" unharmed
+
+for directory; do
+	all_end "$directory/vmlinuz" "$(<"$directory/release")" panic sysrq-b halt
+	check "they are removed" mkctl rm panic sysrq-b halt
+done
+finish

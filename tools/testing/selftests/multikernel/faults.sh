@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Instances that go wrong, or are killed where it hurts: all is given back.
+#
+#	faults.sh TROUBLE
+#
+# TROUBLE is an initrd that makes trouble in the kernel $MK_KERNEL
+# (tools/testing/multikernel/guest). There must be six CPUs to lend.
+. "$(dirname "$0")/lib.sh"
+trouble=$1
+
+# load_trouble NAME ACT
+load_trouble() {
+	mkctl load "$1" --kernel "$MK_KERNEL" --initrd "$trouble" \
+		--cmdline "rdinit=/trouble-init trouble.act=$2"
+}
+
+kills() { mkctl kill "$1" && state "$1" stopped killed; }
+
+# ---- panics and hangs, all at once -------------------------------------------
+
+# Before the kernel can tell it stays there, and the host looks into its log.
+rootless() {
+	create rootless 1-2 &&
+		mkctl load rootless --kernel "$MK_KERNEL" --cmdline "root=/dev/none"
+}
+# After that: its init ends at once.
+initless() { create initless 3-4 && load initless rdinit=/bin/busybox; }
+
+spin() { create spin 5-6 && load_trouble spin spin; }
+
+spins() {
+	said "$1" 'trouble: CPU 0 spins with interrupts off' &&
+		said "$1" 'trouble: CPU 1 spins with interrupts off'
+}
+
+panic='Kernel panic - not syncing: '
+check "early panic: loaded" rootless
+check "init that ends: loaded" initless
+check "interrupts off: loaded" spin
+check "two of them are started" mkctl start initless spin
+check "early panic: who waits for a line is told" \
+	fails "VFS: Unable to mount root fs" \
+	mkctl start rootless --wait 'multikernel-init: up' --timeout "$BOOT"
+check "early panic: it runs, as far as one can tell" state rootless running none
+check "early panic: its log tells" logged rootless "${panic}VFS: Unable to mount root fs"
+check "early panic: and so does show" tells "VFS: Unable" mkctl show rootless
+check "early panic: it is killed" kills rootless
+check "init that ends: it crashes" awaits initless crashed
+check "init that ends: for a panic" state initless crashed panic
+check "init that ends: its last words are kept" \
+	shows initless '.text | startswith("Attempted to kill init!")' true
+check "interrupts off: all of its CPUs spin" spins spin
+check "interrupts off: it never reaches its user space" not logged spin 'multikernel-init: up'
+check "interrupts off: it is killed" kills spin
+check "the host is unharmed" unharmed
+check "they are removed" mkctl rm rootless initless spin
+
+# ---- registers, first part ----------------------------------------------------
+
+# They survive INIT.
+msrs=(0x1a0 0x277 0x20e 0x20f 0xc0010117)
+
+# What the host finds in those of CPUs 3 and 4.
+registers() {
+	local cpu msr
+	for cpu in 3 4; do
+		for msr in "${msrs[@]}"; do
+			echo "CPU $cpu: MSR $msr is$(dd if=/dev/cpu/$cpu/msr bs=8 count=1 \
+				iflag=skip_bytes skip=$((msr)) status=none | od -An -tx8)"
+		done
+	done
+}
+
+# changed FILE: an instance has changed them all, and FILE gets from what to what.
+changed() {
+	local cpu msr
+	said msr 'multikernel-init: up' && mkctl dmesg msr | sed -n 's/.*trouble: //p' | sort >"$1" &&
+		kills msr || return
+	for cpu in 0 1; do
+		for msr in "${msrs[@]}"; do grep "^CPU $cpu: MSR $msr was .* and is " "$1" || return; done
+	done
+}
+
+registers=yes
+modprobe msr 2>/dev/null || registers=
+if [ "$registers" ]; then
+	registers >"$scratch/before"
+	check "registers: created" create msr 3-4
+	check "registers: loaded" load_trouble msr msr
+	check "registers: started" mkctl start msr
+fi
+
+# ---- kills in the wrong moment ------------------------------------------------
+
+# fast NAME COMMAND...: what mkctl is too slow for.
+fast() {
+	local name=$1
+	shift
+	"$(dirname "$0")/instance.py" "$name" "$(mkctl show --json "$name" | jq .memory)" "$@"
+}
+
+# lacks NAME TEXT: its memory has no such text.
+lacks() {
+	local status=0
+	fast "$1" find "$2" || status=$?
+	is "the status" 1 "$status"
+}
+
+# The kernel is not even unpacked: it does not have the text that it logs later.
+killed_early() {
+	load early && fast early start-kill "$1" && state early stopped killed &&
+		lacks early ' Bringing up secondary CPUs' && not logged early .
+}
+
+check "early kill: created" create early 1-2
+for delay in 0 0.3; do
+	check "early kill: in its decompressor, $delay s after the start" killed_early "$delay"
+	check "early kill: the host is unharmed" unharmed
+done
+
+# ---- registers, second part ---------------------------------------------------
+
+if [ "$registers" ]; then
+	check "registers: an instance changes those that survive INIT" changed "$scratch/first"
+	registers >"$scratch/after"
+	check "registers: the host finds them as they were" diff "$scratch/before" "$scratch/after"
+	check "registers: loaded again" load_trouble msr msr
+	check "registers: started again" mkctl start msr
+	check "registers: an instance changes them again" changed "$scratch/second"
+	check "registers: it has found them as they were" diff "$scratch/first" "$scratch/second"
+	check "registers: the host is unharmed" unharmed
+	check "registers: it is removed" remove msr
+else
+	skip "registers" "the module msr is not there"
+fi
+
+# ---- kills while CPUs start ----------------------------------------------------
+
+# A kernel that is always at the same place, and waits long between INIT and
+# STARTUP. What it logs is seen in its memory: there is no log to be found yet.
+where='nokaslr cpu_init_udelay=240000'
+begun='smp: Bringing up secondary CPUs'
+done='smp: Brought up'
+
+find_log() {
+	load early "$where" && start early && place=$(fast early find "$begun") && kills early
+}
+
+killed_at_smp() {
+	load early "$where" && mkctl start early && fast early kill-at "${place%% *}" "$begun" &&
+		state early stopped killed && fast early find "$begun" && lacks early "$done"
+}
+
+boots() { load early && start early && up early 2 "$(uname -r)"; }
+
+check "kill at SMP: where its log will be" find_log
+for try in 1 2; do
+	check "kill at SMP: while its second CPU starts, try $try" killed_at_smp
+	check "kill at SMP: the host is unharmed" unharmed
+done
+check "kill at SMP: after that it boots" boots
+check "kill at SMP: it is removed" remove early
+check "the host is unharmed" unharmed
+finish

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# While there are instances, the host does not do what would hurt them or
+# itself: unload the module, sleep, take a lent CPU back by hand.
+. "$(dirname "$0")/lib.sh"
+
+cpu=/sys/devices/system/cpu/cpu2
+unload() { rmmod multikernel; }
+write() { echo "$1" >"$2"; }
+
+# sleeps STATE: the host tries, and only until all that it would take is done.
+sleeps() { echo freezer >/sys/power/pm_test && echo "$1" >/sys/power/state; }
+
+check "boots" boot guarded 1-2
+check "the module cannot be unloaded while it runs" fails 'in use' unload
+check "a lent CPU cannot be brought online" fails 'error|argument|permitted|busy' write 1 $cpu/online
+check "the host's log says whose it is" \
+	tells 'CPU 2 .*lent to the instance guarded' dmesg
+check "it is still lent" is "cpu2/online" 0 "$(<$cpu/online)"
+for state in $(</sys/power/state); do
+	check "no sleep ($state) while it runs" fails 'busy' write "$state" /sys/power/state
+	check "the host's log says why" tells 'no suspend while the instance guarded runs' dmesg
+	dmesg -C
+done
+check "the instance does not notice" state guarded running none
+check "it is killed" mkctl kill guarded
+check "the module cannot be unloaded while it exists" fails 'in use' unload
+if [ -w /sys/power/pm_test ]; then
+	check "sleep (freeze) may be tried again" sleeps freeze
+	echo none >/sys/power/pm_test
+else
+	skip "sleep may be tried again" "no CONFIG_PM_DEBUG"
+fi
+check "it starts again" eval 'load guarded && start guarded'
+check "it is removed" remove guarded
+check "the host is unharmed" unharmed
+check "nothing of it is left in the memory map" not grep guarded /proc/iomem
+check "now the module can be unloaded" unload
+finish

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Instances: their names, the slots that they take, and when they go.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include "kselftest_harness.h"
+#include "mk.h"
+
+/* More slots than a machine has. */
+#define SLOTS_MAX	64
+
+FIXTURE(instance)
+{
+	MK_FIXTURE;
+};
+
+FIXTURE_SETUP(instance)
+{
+	MK_SETUP;
+}
+
+FIXTURE_TEARDOWN(instance)
+{
+	MK_TEARDOWN;
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(instance, names_that_are_refused, TIMEOUT)
+{
+	static const struct {
+		char bytes[MK_NAME_SIZE + 1];
+		int error;
+		const char *text;
+	} NAMES[] = {
+		{ "", EINVAL, "empty" },
+		{ "a/b", EINVAL, "\"/\" at offset 1" },
+		{ "/", EINVAL, "\"/\" at offset 0" },
+		{ "a b", EINVAL, "\" \" at offset 1" },
+		{ "a\n", EINVAL, "\"\\n\" at offset 1" },
+		{ "a\x1b[1m", EINVAL, "\"\\x1b\" at offset 1" },
+		{ "a\x7f", EINVAL, "\"\\x7f\" at offset 1" },
+		{ "\xc3\xa4", EINVAL, "\"\\xc3\" at offset 0" },
+		{ ".", EINVAL, "." },
+		{ "..", EINVAL, "." },
+		{ "abcdefghijklmnopqrstuvwxyzabcdef", ENAMETOOLONG, "31" },
+		{ "a\0b", EINVAL, "offset 2" },
+		{ "a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0b", EINVAL,
+		  "offset 31" },
+	};
+	static const unsigned long COMMANDS[] = { MK_CREATE, MK_OPEN };
+
+	for (int n = 0; n < ARRAY_LEN(NAMES) * ARRAY_LEN(COMMANDS); n++) {
+		const int which = n / ARRAY_LEN(COMMANDS);
+		struct mk_name name = { .header = { .size = sizeof(name) } };
+
+		memcpy(name.name, NAMES[which].bytes, sizeof(name.name));
+		EXPECT_REFUSED(&self->before, NAMES[which].error, NAMES[which].text,
+			       mk_call(self->device, COMMANDS[n % ARRAY_LEN(COMMANDS)], &name));
+	}
+}
+
+TEST_F_TIMEOUT(instance, names_that_are_taken, TIMEOUT)
+{
+	/* The longest; and all kinds of characters. */
+	static const char *const NAMES[] = {
+		"abcdefghijklmnopqrstuvwxyzabcde", "~!@#$%^&*()_+`-={}|[]\\:\";'<>?,.", "...", "-",
+	};
+
+	for (int n = 0; n < ARRAY_LEN(NAMES); n++) {
+		int fd = mk_create(self->device, NAMES[n], MK_CREATE_AUTO_DESTROY);
+		struct mk_info info;
+		struct mk_host host;
+		int other;
+
+		ASSERT_OK(fd);
+		mk_host(self->device, &host);
+		EXPECT_REFUSED(&host, EEXIST, NAMES[n], mk_create(self->device, NAMES[n], 0));
+		other = mk_open(self->device, NAMES[n]);
+		ASSERT_OK(other);
+		ASSERT_OK(mk_info(other, &info));
+		EXPECT_STREQ(NAMES[n], info.name);
+		close(other);
+		close(fd);
+		EXPECT_REFUSED(&self->before, ENOENT, NAMES[n], mk_open(self->device, NAMES[n]));
+	}
+}
+
+/* ---- slots --------------------------------------------------------------- */
+
+TEST_F_TIMEOUT(instance, all_slots_taken, TIMEOUT)
+{
+	struct mk_info infos[SLOTS_MAX];
+	int fds[SLOTS_MAX];
+	struct mk_query query;
+	struct mk_host host;
+	int count = self->before.slots_free;
+
+	ASSERT_GE(SLOTS_MAX, count);
+	for (int n = 0; n < count; n++) {
+		char name[MK_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "slot-%d", n);
+		fds[n] = mk_create(self->device, name, MK_CREATE_AUTO_DESTROY);
+		ASSERT_OK(fds[n]);
+		ASSERT_OK(mk_info(fds[n], &infos[n]));
+		for (int other = 0; other < n; other++) {
+			EXPECT_TRUE(infos[n].slot + infos[n].slot_bytes <= infos[other].slot ||
+				    infos[other].slot + infos[other].slot_bytes <= infos[n].slot);
+		}
+	}
+	ASSERT_OK(mk_query(self->device, &query));
+	EXPECT_EQ(0, query.nr_slots_free);
+	EXPECT_EQ(MK_BLOCKED_NO_SLOT, query.blockers);
+	mk_host(self->device, &host);
+	EXPECT_REFUSED(&host, ENOSPC, "slots", mk_create(self->device, "one-more", 0));
+
+	/* One that is given back is there for the next. */
+	ASSERT_OK(mk_destroy(fds[0], 0));
+	close(fds[0]);
+	ASSERT_OK(mk_query(self->device, &query));
+	EXPECT_EQ(1, query.nr_slots_free);
+	EXPECT_EQ(0, query.blockers);
+	fds[0] = mk_create(self->device, "one-more", MK_CREATE_AUTO_DESTROY);
+	ASSERT_OK(fds[0]);
+	for (int n = 0; n < count; n++)
+		close(fds[n]);
+}
+
+TEST_F_TIMEOUT(instance, no_descriptor_left, TIMEOUT)
+{
+	struct rlimit limit, none;
+	int named;
+
+	named = mk_create(self->device, "named", MK_CREATE_AUTO_DESTROY);
+	ASSERT_OK(named);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	none = limit;
+	none.rlim_cur = 0;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	EXPECT_EQ(-EMFILE, mk_create(self->device, "none", 0));
+	EXPECT_EQ(-EMFILE, mk_open(self->device, "named"));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(-ENOENT, mk_open(self->device, "none"));
+	close(named);
+}
+
+/* ---- when they go -------------------------------------------------------- */
+
+TEST_F_TIMEOUT(instance, outlives_its_descriptors, TIMEOUT)
+{
+	int fd = mk_create(self->device, "lasting", 0);
+
+	ASSERT_OK(fd);
+	ASSERT_OK(mk_set_memory(fd, MEMORY));
+	close(fd);
+	fd = mk_open(self->device, "lasting");
+	ASSERT_OK(fd);
+	EXPECT_OK(mk_destroy(fd, 0));
+	close(fd);
+}
+
+TEST_F_TIMEOUT(instance, goes_with_the_last_copy, TIMEOUT)
+{
+	int fd = mk_create(self->device, "fleeting", MK_CREATE_AUTO_DESTROY);
+	int opened = mk_open(self->device, "fleeting");
+	int copy = dup(fd), sync[2];
+	pid_t child;
+
+	ASSERT_OK(fd);
+	ASSERT_OK(opened);
+	ASSERT_OK(mk_set_memory(fd, MEMORY));
+	close(fd);
+	EXPECT_EQ(MK_STATE_CREATED, mk_state(copy));
+
+	/* The copy of another process counts, too. */
+	ASSERT_EQ(0, pipe(sync));
+	child = fork();
+	if (!child) {
+		char byte;
+
+		close(sync[1]);
+		/* Until the other end is closed. */
+		_exit(read(sync[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	ASSERT_LT(0, child);
+	close(sync[0]);
+	close(copy);
+	EXPECT_EQ(MK_STATE_CREATED, mk_state(opened));
+	close(sync[1]);
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+
+	/* What MK_OPEN returned does not keep it. */
+	EXPECT_EQ(-ENODEV, mk_state(opened));
+	EXPECT_EQ(-ENOENT, mk_open(self->device, "fleeting"));
+	EXPECT_UNCHANGED(&self->before);
+	close(opened);
+}
+
+TEST_F_TIMEOUT(instance, goes_with_a_killed_process, TIMEOUT)
+{
+	int ready[2], kernel = mk_tiny_kernel(MK_TINY_STAY);
+	__u32 cpu[1];
+	pid_t child;
+	char byte;
+
+	ASSERT_OK(kernel);
+	if (!mk_lendable(self->device, cpu, 1))
+		SKIP(return, "no CPU can be lent");
+	ASSERT_EQ(0, pipe(ready));
+	child = fork();
+	if (!child) {
+		int fd = mk_create(self->device, "orphan", MK_CREATE_AUTO_DESTROY);
+
+		if (fd < 0 || mk_prepare(fd, cpu, 1, MEMORY, kernel, -1, NULL) || mk_start(fd) ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ASSERT_LT(0, child);
+	close(ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(-ENOENT, mk_open(self->device, "orphan"));
+	EXPECT_UNCHANGED(&self->before);
+	close(ready[0]);
+	close(kernel);
+}
+
+struct loading {
+	int fd;
+	int kernel;
+	int initrd;
+	int result;
+};
+
+static void *load(void *argument)
+{
+	struct loading *loading = argument;
+
+	loading->result = mk_load(loading->fd, loading->kernel, loading->initrd, NULL);
+	return NULL;
+}
+
+/* Its end waits for what somebody else does with it. */
+TEST_F_TIMEOUT(instance, goes_although_it_is_busy, TIMEOUT)
+{
+	unsigned char image[MK_TINY_BYTES];
+	bool was_busy = false;
+
+	mk_tiny_image(image, MK_TINY_STAY);
+	/* It may be done too soon to be seen. */
+	for (int tries = 0; tries < 20 && !was_busy; tries++) {
+		struct loading loading = { .kernel = mk_tiny_kernel(MK_TINY_STAY) };
+		pthread_t thread;
+		int fd = mk_create(self->device, "busy", MK_CREATE_AUTO_DESTROY);
+
+		ASSERT_OK(fd);
+		loading.fd = mk_open(self->device, "busy");
+		/* Large, and so slow. */
+		loading.initrd = mk_file(image, sizeof(image), 3 * MEMORY);
+		ASSERT_OK(loading.fd);
+		ASSERT_OK(loading.kernel);
+		ASSERT_OK(loading.initrd);
+		ASSERT_OK(mk_set_memory(fd, 4 * MEMORY));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, load, &loading));
+		/* Without a kernel it cannot be killed, and meanwhile not either. */
+		for (int n = 0; n < 100000 && !was_busy && mk_state(fd) == MK_STATE_CREATED; n++)
+			was_busy = mk_kill(fd) == -EBUSY;
+		close(fd);
+		EXPECT_EQ(-ENODEV, mk_state(loading.fd));
+		EXPECT_EQ(-ENOENT, mk_open(self->device, "busy"));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(0, loading.result);
+		close(loading.fd);
+		close(loading.kernel);
+		close(loading.initrd);
+	}
+	EXPECT_TRUE(was_busy)
+		TH_LOG("the load was never seen");
+}
+
+/* What remains is a descriptor of nothing. */
+TEST_F_TIMEOUT(instance, destroyed_by_another_descriptor, TIMEOUT)
+{
+	struct pollfd poll_fd = { .events = POLLPRI };
+	__u32 cpu[1] = { 1 };
+	int fd = mk_create(self->device, "gone", 0), other, next;
+	int kernel = mk_tiny_kernel(MK_TINY_STAY);
+
+	ASSERT_OK(fd);
+	ASSERT_OK(kernel);
+	ASSERT_OK(mk_set_memory(fd, MEMORY));
+	other = mk_open(self->device, "gone");
+	ASSERT_OK(other);
+	poll_fd.fd = fd;
+	EXPECT_EQ(0, poll(&poll_fd, 1, 0));
+	ASSERT_OK(mk_destroy(other, 0));
+	EXPECT_UNCHANGED(&self->before);
+
+	EXPECT_EQ(1, poll(&poll_fd, 1, 0));
+	EXPECT_EQ(POLLPRI | POLLHUP, poll_fd.revents);
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_set_cpus(fd, cpu, 1));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_set_memory(fd, MEMORY));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_load(fd, kernel, -1, NULL));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_start(fd));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_kill(fd));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_state(fd));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_destroy(fd, 0));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_destroy(fd, MK_DESTROY_FORCE));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(ENODEV, errno);
+
+	/* The name is free at once, and the old descriptors have nothing to do with the next. */
+	next = mk_create(self->device, "gone", MK_CREATE_AUTO_DESTROY);
+	ASSERT_OK(next);
+	EXPECT_EQ(-ENODEV, mk_destroy(fd, MK_DESTROY_FORCE));
+	close(fd);
+	close(other);
+	EXPECT_EQ(MK_STATE_CREATED, mk_state(next));
+	close(next);
+	close(kernel);
+}
+
+/* The module stays as long as an instance exists, though nobody has it open. */
+TEST_F_TIMEOUT(instance, keeps_the_module, TIMEOUT)
+{
+	int fd = mk_create(self->device, "keeper", 0);
+
+	ASSERT_OK(fd);
+	close(fd);
+	close(self->device);
+	EXPECT_EQ(-1, syscall(SYS_delete_module, "multikernel", O_NONBLOCK));
+	EXPECT_EQ(EWOULDBLOCK, errno);
+	self->device = mk_device();
+	ASSERT_OK(self->device);
+	fd = mk_open(self->device, "keeper");
+	ASSERT_OK(fd);
+	EXPECT_OK(mk_destroy(fd, 0));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

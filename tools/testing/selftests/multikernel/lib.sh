@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by the tests here that boot instances: TAP, and what is asked of all
+# of them. They run as root, with the module loaded and mkctl in PATH;
+# $MK_KERNEL is a bzImage and $MK_ROOTFS a user space, an initrd whose init
+# tells "multikernel-init: up" and does what mk.act= says (scripts/rootfs.d).
+# $MK_AUDIT is the UART that the audit listens to, if there is one
+# (tools/testing/multikernel/audit).
+#
+# A test is a list of "check WHAT COMMAND..." and ends with "finish".
+
+# An emulated machine that shares its processors may need minutes.
+BOOT=${MK_BOOT_TIMEOUT:-240}
+MEMORY=${MK_MEMORY:-256M}
+
+scratch=$(mktemp -d)
+tests=0 failed=0 finished=
+
+echo "TAP version 13"
+
+skip_all() {
+	finished=yes
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+# check WHAT COMMAND...: a test. Its output is shown when it fails, and so are
+# the logs of all instances.
+check() {
+	local what=$1 status=0
+	shift
+	tests=$((tests + 1))
+	"$@" >"$scratch/output" 2>&1 || status=$?
+	if [ "$status" = 0 ]; then
+		echo "ok $tests - $test: $what"
+		return 0
+	fi
+	failed=$((failed + 1))
+	echo "not ok $tests - $test: $what"
+	{
+		echo "status $status of: $*"
+		tail -n 60 "$scratch/output"
+		logs
+	} | sed 's/^/# /'
+	return 0
+}
+
+# skip WHAT: a test that cannot be done here, and why.
+skip() {
+	tests=$((tests + 1))
+	echo "ok $tests - $test: $1 # SKIP $2"
+}
+
+# What the instances there are have to say.
+logs() {
+	local name
+	for name in $(names); do
+		mkctl show "$name" 2>&1
+		echo "--- the end of the log of $name:"
+		mkctl dmesg "$name" 2>&1 | tail -n 25
+	done
+	echo "--- the end of the host's log:"
+	dmesg | tail -n 25
+}
+
+names() { mkctl ls --json | jq -r '.instances[].name'; }
+
+finish() {
+	finished=yes
+	echo "1..$tests"
+	echo "# $test: $((tests - failed)) passed, $failed failed, ${SECONDS} s"
+	[ "$failed" = 0 ]
+	exit
+}
+
+cleanup() {
+	local name
+	[ -n "$finished" ] || echo "Bail out! $test ended early"
+	for name in $(names 2>/dev/null); do mkctl rm --force "$name"; done
+	rm -rf "$scratch"
+}
+
+# What a test must leave as it was.
+test=$(basename "$0" .sh)
+online=$(</sys/devices/system/cpu/online)
+[ "$(id -u)" = 0 ] || skip_all "only root can start instances"
+[ -c /dev/multikernel ] || skip_all "the module is not loaded"
+for file in "${MK_KERNEL:-}" "${MK_ROOTFS:-}"; do
+	[ -f "$file" ] || skip_all "MK_KERNEL and MK_ROOTFS have to name files"
+done
+trap cleanup EXIT
+dmesg >"$scratch/boot"
+dmesg -C
+
+# ---- what is done -----------------------------------------------------------
+
+# create NAME CPUS [OPTION...]
+create() {
+	local name=$1 cpus=$2
+	shift 2
+	mkctl create "$name" --cpus "$cpus" --memory "$MEMORY" "$@"
+}
+
+# load NAME [CMDLINE [KERNEL]]
+load() { mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" --cmdline "${2:-}"; }
+
+# start NAME: start it, and wait until its user space is up.
+start() { mkctl start "$1" --wait '^multikernel-init: up' --timeout "$BOOT"; }
+
+# boot NAME CPUS [CMDLINE [KERNEL]]: all of that.
+boot() { create "$1" "$2" && load "$1" "${3:-}" "${4:-}" && start "$1"; }
+
+# together COMMAND NAME...: COMMAND for all of them at once. It fails if one does.
+together() {
+	local command=$1 name status=0 pids=()
+	shift
+	for name; do
+		"$command" "$name" &
+		pids+=($!)
+	done
+	for name in "${pids[@]}"; do wait "$name" || status=1; done
+	return "$status"
+}
+
+remove() { mkctl rm --force "$@"; }
+
+# awaits NAME STATE
+awaits() { mkctl wait "$1" --state "$2" --timeout "$BOOT"; }
+
+# said NAME REGEX: wait until the log of an instance has such a line.
+said() {
+	local log pid status=0
+	exec {log}< <(exec timeout "$BOOT" mkctl dmesg --follow "$1")
+	pid=$!
+	grep -m 1 -E -e "$2" <&"$log" || status=$?
+	kill "$pid" 2>/dev/null
+	exec {log}<&-
+	wait "$pid"
+	[ "$status" = 0 ] || echo "no line in the log of $1 is like: $2"
+	return "$status"
+}
+
+# announce NAME RELEASE [BEYOND]: to the audit, if there is one.
+announce() {
+	[ -n "${MK_AUDIT:-}" ] || return 0
+	mkctl show --json "$1" |
+		jq -r --arg release "$2" --arg beyond "${3:-}" \
+			'"audit: \(.name) \($release) \(.slot) \(.slot_bytes) \($beyond)"' >"$MK_AUDIT"
+}
+
+# ---- what is asked ----------------------------------------------------------
+
+# is WHAT WANTED ACTUAL
+is() { [ "$2" = "$3" ] || { echo "$1 is \"$3\", not \"$2\"" && false; }; }
+
+# shows NAME JQ-EXPRESSION VALUE
+shows() { is "$2 of $1" "$3" "$(mkctl show --json "$1" | jq -r "$2")"; }
+
+# state NAME STATE REASON
+state() { shows "$1" '"\(.state) (\(.reason))"' "$2 ($3)"; }
+
+# logged NAME REGEX: such a line is in the log of an instance.
+logged() {
+	mkctl dmesg "$1" >"$scratch/log" || return
+	grep -E -e "$2" "$scratch/log" || { echo "no line in the log of $1 is like: $2" && false; }
+}
+
+# up NAME CPUS RELEASE: the line that its init writes is right.
+up() {
+	logged "$1" "multikernel-init: up kernel=${3//+/\\+} cpus=$2 memory=[1-9][0-9]*\$"
+}
+
+# fails REGEX COMMAND...: COMMAND fails, and says so.
+fails() {
+	local regex=$1 output status=0
+	shift
+	output=$("$@" 2>&1) || status=$?
+	echo "status $status: $output"
+	[ "$status" != 0 ] && grep -qE -e "$regex" <<<"$output"
+}
+
+# tells REGEX COMMAND...: COMMAND succeeds, and says so.
+tells() {
+	local regex=$1 output
+	shift
+	output=$("$@") || return
+	grep -E -e "$regex" <<<"$output" || { echo "$output" && false; }
+}
+
+not() { ! "$@"; }
+
+# What the host's kernel writes when something goes wrong, except that it was
+# asked for backtraces.
+HARM='WARNING:|BUG:|Oops|general protection|INFO: rcu|INFO: task|soft lockup|hard LOCKUP'
+HARM+='|UBSAN|KASAN|KCSAN|kmemleak: [1-9]|DEADLOCK|stays offline|does not stop'
+HARM+='|stuck in the trampoline|registers could not be|NMI received for unknown reason'
+
+# The host has all of its CPUs but those that are lent, they work, and its log
+# has nothing bad.
+unharmed() {
+	local cpu status=0
+	lent >"$scratch/lent"
+	cpus "$online" | grep -vxFf "$scratch/lent" >"$scratch/wanted"
+	cpus "$(</sys/devices/system/cpu/online)" >"$scratch/online"
+	if ! diff "$scratch/wanted" "$scratch/online"; then
+		echo "these are the CPUs that should be online, and those that are"
+		status=1
+	fi
+	while read -r cpu; do
+		timeout 60 taskset -c "$cpu" true || { echo "CPU $cpu does not work" && status=1; }
+	done <"$scratch/online"
+	dmesg -c >"$scratch/dmesg"
+	if grep -E "$HARM" "$scratch/dmesg"; then status=1; fi
+	[ "$status" = 0 ] || tail -n 40 "$scratch/dmesg"
+	return "$status"
+}
+
+# The CPUs of all instances that run, one a line.
+lent() {
+	local name
+	for name in $(names); do
+		mkctl show --json "$name" | jq -r 'select(.state == "running").cpus[]'
+	done
+}
+
+# The CPUs of a list such as 0-2,4, one a line.
+cpus() {
+	local part
+	for part in ${1//,/ }; do seq "${part%-*}" "${part#*-}"; done
+}

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# How much memory an instance can have, and what is in it before and after.
+#
+#	memory.sh [DIRECTORY]
+#
+# DIRECTORY is shared with somebody who can look into all of the machine's memory:
+# asked by a file "ask", with an address, a number of bytes and a text, it answers
+# in "answer" with how often the text is there.
+. "$(dirname "$0")/lib.sh"
+shared=${1:-}
+
+fast() {
+	local name=$1
+	shift
+	"$(dirname "$0")/instance.py" "$name" "$(mkctl show --json "$name" | jq .memory)" "$@"
+}
+
+free_mib() { awk '$1 == "MemFree:" { print int($2 / 1024) }' /proc/meminfo; }
+
+# ---- what is in it --------------------------------------------------------------
+
+# Most of what is free gets something to forget.
+fill() {
+	local mib=$(($(free_mib) * 8 / 10))
+	mount -t tmpfs -o size=100% tmpfs "$scratch/fill" &&
+		yes 'the host wrote this' | head -c "${mib}M" >"$scratch/fill/file" &&
+		umount "$scratch/fill"
+}
+
+# With the ranges in hexadecimal, as in "name: 10000000 20000000".
+ranges() { mkctl show --json "$1" | jq -r '.ranges[] | "\(.start) \(.start + .bytes)"'; }
+
+overlap() {
+	awk 'NR == FNR { start[NR] = $1; end[NR] = $2; next }
+		{ for (i in start) if ($1 < end[i] && start[i] < $2) found = 1 }
+		END { exit !found }' "$1" "$2"
+}
+
+# found TEXT in the memory that the file $scratch/used tells.
+found() {
+	local start end answer sum=0
+	while read -r start end; do
+		echo "$start $((end - start)) $1" >"$shared/ask.new"
+		mv "$shared/ask.new" "$shared/ask"
+		until [ -e "$shared/answer" ]; do sleep 0.1; done
+		answer=$(<"$shared/answer")
+		rm "$shared/answer"
+		echo "from $start to $end: $answer times"
+		sum=$((sum + answer))
+	done <"$scratch/used"
+	[ "$sum" -gt 0 ]
+}
+
+mkdir "$scratch/fill"
+check "the host's free memory is filled" fill
+check "an instance takes some of it" create mem 1
+check "all that it gets is zero" fast mem zero
+check "it boots" eval 'load mem && start mem && up mem 1 "$(uname -r)"'
+check "it is killed" mkctl kill mem
+check "its memory is not zero any more" not fast mem zero
+ranges mem >"$scratch/used"
+if [ -n "$shared" ]; then
+	check "what it wrote is there" found 'Run /init as init process'
+	check "it is removed" mkctl rm mem
+	check "what it wrote is not there any more" not found 'Run /init as init process'
+else
+	skip "what it wrote goes with it" "nobody looks into the machine's memory"
+	mkctl rm mem
+fi
+check "another one takes it" create next 1
+ranges next >"$scratch/next"
+check "that is the same memory" overlap "$scratch/used" "$scratch/next"
+check "all that it gets is zero" fast next zero
+check "it is removed" mkctl rm next
+check "the host is unharmed" unharmed
+
+# ---- how much -------------------------------------------------------------------
+
+check "the least is taken" mkctl create least --cpus 1 --memory 64M
+check "a kernel that does not fit tells what it needs" \
+	fails 'needs [0-9]+ bytes of contiguous memory, and [0-9]+ are there' load least
+check "it is removed" mkctl rm least
+MEMORY=128M
+check "a little more is enough to boot" boot small 1
+check "it tells its size" tells 'cpus=1 memory=[1-9][0-9]{4}$' up small 1 "$(uname -r)"
+check "it is removed" remove small
+
+before=$(free_mib)
+largest=$(mkctl create huge --cpus 1 --memory 1T 2>&1 | grep -oE '[0-9]+ MiB can' | grep -oE '[0-9]+')
+check "too much is refused, and the largest told: ${largest:-no} MiB of $before free" [ "${largest:-0}" -gt 0 ]
+check "that is most of what is free" [ "${largest:-0}" -gt $((before * 7 / 10)) ]
+MEMORY=${largest:-0}M
+check "so much can be had" create huge 1
+check "in several ranges" shows huge '.ranges | length > 1' true
+check "all of it is zero" fast huge zero
+check "it boots" eval 'load huge && start huge'
+memory=$(mkctl dmesg huge | sed -nE 's/.*multikernel-init: up .* memory=([0-9]+)$/\1/p')
+check "it has found nearly all of it: $((${memory:-0} >> 10)) MiB" \
+	[ "$((${memory:-0} >> 10))" -gt $((${largest:-0} * 9 / 10)) ]
+check "the host lives" unharmed
+check "it is removed" remove huge
+after=$(free_mib)
+check "it is all free again: $before MiB before, $after after" [ "$after" -gt $((before - 32)) ]
+check "the host is unharmed" unharmed
+finish

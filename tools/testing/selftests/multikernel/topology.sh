@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A host with two threads a core and two NUMA nodes: CPUs 0 and 1 are the core of
+# node 0, below 4 GiB, CPUs 2 and 3 that of node 1, above.
+. "$(dirname "$0")/lib.sh"
+
+system=/sys/devices/system
+[ "$(cat $system/cpu/cpu2/topology/thread_siblings_list)" = 2-3 ] &&
+	[ "$(cat $system/node/node1/cpulist 2>/dev/null)" = 2-3 ] ||
+	skip_all "the machine has another topology"
+
+GIB=$((1 << 30))
+
+# within NAME FIRST LAST: all of its memory is there, in GiB.
+within() {
+	mkctl show --json "$1" | jq -e --argjson first $(($2 * GIB)) --argjson last $(($3 * GIB)) \
+		'(.ranges | length > 0) and all(.ranges[]; .start >= $first and .start + .bytes <= $last)'
+}
+
+# takes_from NODE CPUS [OPTION...]: an instance with such CPUs takes its memory there.
+takes_from() {
+	local node=$1 before after
+	shift
+	before=$(free_on "$node")
+	create near "$@" || return
+	after=$(free_on "$node")
+	echo "node $node had $before KiB free, and has $after"
+	# Half of it: meanwhile others free some, or take it.
+	[ $((before - after)) -gt $((128 << 10)) ]
+}
+
+free_on() { awk '$3 == "MemFree:" { print $4 }' "$system/node/node$1/meminfo"; }
+
+check "half a core is refused" fails 'core|thread|sibling' create split 3
+check "so is the other half of the boot CPU's" fails 'core|thread|sibling' create split 1
+check "nothing was made of it" is "the list of instances" "" "$(names)"
+check "the boot CPU is refused, with its core too" fails 'boot' create split 0-1
+
+check "memory is taken from the node of the CPUs" takes_from 1 2-3
+check "that is above 4 GiB" within near 4 6
+check "it boots" eval 'load near && start near'
+check "on both threads" up near 2 "$(uname -r)"
+check "the host has the other core" is "the set of online CPUs" 0-1 "$(<$system/cpu/online)"
+check "it is removed" remove near
+check "the host is unharmed" unharmed
+
+check "memory is taken from another node on demand" takes_from 0 2-3 --node 0
+check "that is below 4 GiB" within near 0 4
+check "it boots" eval 'load near && start near'
+check "it is removed" remove near
+check "a node that is not there is refused" fails 'node 7' create near 2-3 --node 7
+
+check "a whole core is chosen" mkctl create chosen --ncpus 2 --memory 64M
+check "it is that which can be had" shows chosen '.cpus | sort | tostring' '[2,3]'
+check "it is removed" mkctl rm chosen
+
+check "cores may be split: one thread" eval 'create one 3 --split-cores && load one'
+check "and one beside the boot CPU" eval 'create two 1 --split-cores && load two'
+check "both boot" together start one two
+check "on one CPU: one" up one 1 "$(uname -r)"
+check "on one CPU: two" up two 1 "$(uname -r)"
+check "the host is unharmed" unharmed
+check "they are removed" remove one two
+check "the host is unharmed" unharmed
+finish

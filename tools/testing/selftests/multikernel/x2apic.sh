@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A host with its local APICs in x2APIC mode. An instance has no interrupt
+# remapping, so it leaves that mode; its CPUs come back to it.
+. "$(dirname "$0")/lib.sh"
+
+grep -q 'x2apic mode' "$scratch/boot" || skip_all "the host is not in x2APIC mode"
+modprobe msr || skip_all "the module msr is not there"
+
+# Bits 10 and 11 of IA32_APIC_BASE: x2APIC mode, and on.
+apic_base() {
+	local cpu
+	for cpu in $(cpus "$online"); do
+		dd if="/dev/cpu/$cpu/msr" bs=8 count=1 iflag=skip_bytes skip=$((0x1b)) status=none |
+			od -An -tx8
+	done
+}
+
+x2apic_mode() {
+	local base
+	for base in $(apic_base); do
+		echo "$base"
+		[ $((0x$base & 0xc00)) = $((0xc00)) ] || return
+	done
+}
+
+check "the host's CPUs are in x2APIC mode" x2apic_mode
+apic_base >"$scratch/before"
+check "an instance boots" boot x2 1-2
+check "on both of its CPUs" up x2 2 "$(uname -r)"
+check "it is killed" mkctl kill x2
+check "its CPUs are in x2APIC mode again" x2apic_mode
+apic_base >"$scratch/after"
+check "nothing else of it has changed" diff "$scratch/before" "$scratch/after"
+check "the host is unharmed" unharmed
+check "the instance restarts" eval 'load x2 mk.act=reboot && mkctl start x2'
+check "that rings the host, in the other mode" awaits x2 stopped
+check "the host knows why" state x2 stopped restart
+check "the host is unharmed" unharmed
+check "the CPUs are in x2APIC mode again" x2apic_mode
+finish
