@@ -9,9 +9,6 @@ cpu=/sys/devices/system/cpu/cpu2
 unload() { rmmod multikernel; }
 write() { echo "$1" >"$2"; }
 
-# sleeps STATE: the host tries, and only until all that it would take is done.
-sleeps() { echo freezer >/sys/power/pm_test && echo "$1" >/sys/power/state; }
-
 check "boots" boot guarded 1-2
 check "the module cannot be unloaded while it runs" fails 'in use' unload
 check "a lent CPU cannot be brought online" fails 'error|argument|permitted|busy' write 1 $cpu/online
@@ -26,12 +23,6 @@ done
 check "the instance does not notice" state guarded running none
 check "it is killed" mkctl kill guarded
 check "the module cannot be unloaded while it exists" fails 'in use' unload
-if [ -w /sys/power/pm_test ]; then
-	check "sleep (freeze) may be tried again" sleeps freeze
-	echo none >/sys/power/pm_test
-else
-	skip "sleep may be tried again" "no CONFIG_PM_DEBUG"
-fi
 check "it starts again" eval 'load guarded && start guarded'
 check "it is removed" remove guarded
 check "the host is unharmed" unharmed

@@ -6,9 +6,9 @@
 . "$(dirname "$0")/lib.sh"
 
 system=/sys/devices/system
-[ "$(cat $system/cpu/cpu2/topology/thread_siblings_list)" = 2-3 ] &&
-	[ "$(cat $system/node/node1/cpulist 2>/dev/null)" = 2-3 ] ||
-	skip_all "the machine has another topology"
+core=$(cat $system/cpu/cpu2/topology/thread_siblings_list)
+node=$(cat $system/node/node1/cpulist 2>/dev/null)
+[ "$core $node" = "2-3 2-3" ] || skip_all "the machine has another topology"
 
 GIB=$((1 << 30))
 
