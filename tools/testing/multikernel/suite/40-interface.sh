@@ -11,7 +11,7 @@ step selftests "build the kselftests" \
 	in_env make -C "$SELFTESTS" KSRC="$source" OUTPUT="$out"
 
 status=0
-lab interface --cpus 4 --memory 2G --timeout 1500 -- bash -c '
+lab interface --cpus 4 --memory 2G --timeout 3000 -- bash -c '
 	status=0
 	for test in abi instance cpus memory load state cycles stress; do
 		echo "# $test"
