@@ -6,26 +6,93 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../../../scripts/lib.sh"
 
-HOST=${MK_HOST:-$PIN_FLAVOUR}
+# shellcheck disable=SC2034
 SELFTESTS=$TOP/tools/testing/selftests/multikernel
 STEP=$(basename "$0" .sh)
 
-# The module for the host, where it was not built yet.
-[ -f "$(KVER=$HOST "$TOP/scripts/module" path)" ] || KVER=$HOST "$TOP/scripts/module" build
+# use_host NAME: the kernel of the hosts of this step.
+use_host() {
+	HOST=$1
+	[ -f "$(KVER=$HOST "$TOP/scripts/module" path)" ] || KVER=$HOST "$TOP/scripts/module" build
+}
+
+# boot_lab LAB OPTION... -- COMMAND...: there nothing is missing that a test needs.
+boot_lab() {
+	local name=$STEP-$1 options=()
+	shift
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	"$TOP/scripts/lab" --name "$name" --kernel "$HOST" "${options[@]}" -- env MK_ALL=yes "$@"
+}
 
 # lab LAB OPTION... -- COMMAND...: COMMAND prints TAP. When a test fails there,
 # or the machine dies, the host's console is shown. Those of the instances are
 # shown by COMMAND, as long as there is somebody to do it.
 lab() {
-	local name=$STEP-$1 status=0
-	shift
-	"$TOP/scripts/lab" --name "$name" --kernel "$HOST" "$@" || status=$?
-	if [ "$status" != 0 ]; then
-		echo "# status $status; the end of $BUILD/lab/$name/host.log:"
-		tail -n 60 "$BUILD/lab/$name/host.log" | tr -d '\r' | sed 's/^/#   /'
-	fi
+	local status=0
+	boot_lab "$@" || status=$?
+	if [ "$status" != 0 ]; then console "$STEP-$1"; fi
 	return "$status"
+}
+
+console() {
+	echo "# the end of $BUILD/lab/$1/host.log:"
+	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
+}
+
+# lab_down LAB WAY OPTION... -- COMMAND...: the same, but COMMAND ends with
+# down.sh WAY: whether the instance was stopped before the machine, its console
+# tells.
+lab_down() {
+	local lab=$1 way=$2 name=$STEP-$1 host=$BUILD/lab/$STEP-$1/host.log status=0 last
+	local stopped='multikernel: down: stopped \(the host went down\)'
+	shift 2
+	case $way in
+	reboot) last='reboot: Restarting system' ;;
+	poweroff) last='reboot: Power down' ;;
+	kexec) last='kexec_core: Starting new kernel' ;;
+	esac
+	boot_lab "$lab" "$@" 2>"$LOGS/$name.log" || status=$?
+	echo "TAP version 13"
+	# 125: the machine went down before the command ended.
+	told 1 "$name" "$way: the machine goes down" [ "$status" = 125 ]
+	told 2 "$name" "$way: the instance is stopped before" \
+		in_order "$host" "$stopped" "$last"
+	if [ "$way" = kexec ]; then
+		told 3 "$name" "$way: the next kernel has all CPUs" \
+			in_order "$host" "$last" 'multikernel-init: up .* cpus=4 ' 'reboot: Power down'
+		echo "1..3"
+	else
+		echo "1..2"
+	fi
+}
+
+told() {
+	local number=$1 name=$2 what=$3
+	shift 3
+	if "$@"; then
+		echo "ok $number - $name: $what"
+	else
+		echo "not ok $number - $name: $what"
+		console "$name"
+	fi
+}
+
+# in_order FILE REGEX...: each of them is in a line after that of the one before.
+in_order() {
+	local file=$1 from=1 regex line
+	shift
+	for regex; do
+		line=$(tail -n "+$from" "$file" | grep -anE -m 1 -e "$regex" | cut -d: -f1)
+		[ -n "$line" ] || return
+		from=$((from + line))
+	done
 }
 
 # The directory of a kernel, getting it first.
 kernel() { "$TOP/scripts/kernel" dir "$1"; }
+
+use_host "${MK_HOST:-$PIN_FLAVOUR}"

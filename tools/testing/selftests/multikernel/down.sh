@@ -9,19 +9,22 @@
 # With kexec the next kernel is $MK_KERNEL, with $MK_ROOTFS; it powers off.
 . "$(dirname "$0")/lib.sh"
 
-check "$1: an instance boots" boot down 1-2
-check "$1: it runs" state down running none
-case $1 in
-kexec)
-	check "$1: the next kernel is loaded" kexec --load --kexec-file-syscall "$MK_KERNEL" \
-		--initrd="$MK_ROOTFS" \
+way=$1
+runs() { mkctl create down --ncpus 2 --memory "$MEMORY" && load down && start down; }
+
+next_kernel() {
+	kexec --load --kexec-file-syscall "$MK_KERNEL" --initrd="$MK_ROOTFS" \
 		--command-line="console=ttyS0 loglevel=7 mk.act=poweroff"
-	set -- kexec --exec
-	;;
-*) set -- busybox "$1" ;;
-esac
-# What follows kills this shell.
+}
+
+check "$way: an instance boots" runs
+check "$way: it runs" state down running none
+[ "$way" != kexec ] || check "$way: the next kernel is loaded" next_kernel
+# What follows ends this shell.
 finished=yes
 echo "1..$tests"
 [ "$failed" = 0 ] || exit 1
-exec "$@" -f
+case $way in
+kexec) exec kexec --exec ;;
+*) exec busybox "$way" -f ;;
+esac

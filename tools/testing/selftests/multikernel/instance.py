@@ -4,8 +4,8 @@
 
     instance.py NAME BYTES zero                 whether all of its memory is zero
     instance.py NAME BYTES find TEXT            where that is in its memory, from the start
-    instance.py NAME BYTES kill-at OFFSET TEXT  kill it as soon as TEXT is there
-    instance.py NAME BYTES start-kill SECONDS   start it, and kill it after that time
+    instance.py NAME BYTES kill-after SECONDS   start it, and kill it after that time
+    instance.py NAME BYTES kill-at OFFSET TEXT  start it, and kill it as soon as TEXT is there
 
 BYTES is the size of its memory. Not counted is a TEXT with a "6" before it: so
 a kernel's code has what it will log. kill-at looks at some KiB around OFFSET
@@ -60,6 +60,7 @@ def first_not_zero(memory: mmap.mmap) -> int | None:
 
 
 def kill_at(instance: int, memory: mmap.mmap, offset: int, text: bytes) -> None:
+    call(instance, MK_START)
     end = time.monotonic() + TIMEOUT
     while not any(find(memory, text, max(offset - AROUND, 0), offset + AROUND)):
         if time.monotonic() > end:
@@ -84,7 +85,7 @@ def main() -> int:
             return 0 if found else 1
         case "kill-at", [offset, text]:
             kill_at(instance, memory, int(offset), text.encode())
-        case "start-kill", [seconds]:
+        case "kill-after", [seconds]:
             call(instance, MK_START)
             time.sleep(float(seconds))
             call(instance, MK_KILL)

@@ -11,12 +11,6 @@
 . "$(dirname "$0")/lib.sh"
 shared=${1:-}
 
-fast() {
-	local name=$1
-	shift
-	"$(dirname "$0")/instance.py" "$name" "$(mkctl show --json "$name" | jq .memory)" "$@"
-}
-
 # What the host writes and forgets: in all that is free some of it will be found.
 fill() {
 	mkdir "$scratch/fill" && mount -t tmpfs tmpfs "$scratch/fill" || return
@@ -28,6 +22,8 @@ fill() {
 free_mib() { awk '$1 == "MemFree:" { print int($2 / 1024) }' /proc/meminfo; }
 
 # ---- what is in it --------------------------------------------------------------
+
+runs() { load "$1" && start "$1" && up "$1" 1 "$(uname -r)"; }
 
 # Where its memory starts and ends.
 ranges() { mkctl show --json "$1" | jq -r '.ranges[] | "\(.start) \(.start + .bytes)"'; }
@@ -55,7 +51,7 @@ found() {
 
 check "an instance takes memory" create mem 1
 check "all that it gets is zero" fast mem zero
-check "it boots" eval 'load mem && start mem && up mem 1 "$(uname -r)"'
+check "it boots" runs mem
 check "it is killed" mkctl kill mem
 check "its memory is not zero any more" not fast mem zero
 ranges mem >"$scratch/used"
@@ -76,13 +72,17 @@ check "the host is unharmed" unharmed
 
 # ---- how much -------------------------------------------------------------------
 
-check "the least is taken" mkctl create least --cpus 1 --memory 64M
-check "a kernel that does not fit tells what it needs" \
-	fails 'needs [0-9]+ bytes of contiguous memory, and [0-9]+ are there' load least
+# Into the least a kernel fits, and nothing more.
+least() { mkctl create least --cpus 1 --memory 64M && load least; }
+too_much() { mkctl load least --kernel "$MK_KERNEL" --initrd "$MK_KERNEL"; }
+
+check "the least is taken, and a kernel fits" least
+check "what does not fit tells what it needs" \
+	fails 'needs [0-9]+ bytes of contiguous memory, and [0-9]+ are there' too_much
 check "it is removed" mkctl rm least
-MEMORY=128M
+MEMORY=80M
 check "a little more is enough to boot" boot small 1
-check "it tells its size" tells 'cpus=1 memory=[1-9][0-9]{4}$' up small 1 "$(uname -r)"
+check "and to tell its size" tells 'memory=[1-9][0-9]{4}$' up small 1 "$(uname -r)"
 check "it is removed" remove small
 
 check "the host writes to its free memory" fill
@@ -94,7 +94,7 @@ MEMORY=${largest:-0}M
 check "so much can be had" create huge 1
 check "in several ranges" shows huge '.ranges | length > 1' true
 check "all of it is zero" fast huge zero
-check "it boots" eval 'load huge && start huge'
+check "it boots" runs huge
 memory=$(mkctl dmesg huge | sed -nE 's/.*multikernel-init: up .* memory=([0-9]+)$/\1/p')
 check "it has found nearly all of it: $((${memory:-0} >> 10)) MiB" \
 	[ "$((${memory:-0} >> 10))" -gt $((${largest:-0} * 9 / 10)) ]

@@ -30,6 +30,9 @@ takes_from() {
 	[ $((before - after)) -gt $((128 << 10)) ]
 }
 
+boots() { load "$1" && start "$1"; }
+split() { create "$1" "$2" --split-cores && load "$1"; }
+
 free_on() { awk '$3 == "MemFree:" { print $4 }' "$system/node/node$1/meminfo"; }
 
 check "half a core is refused" fails 'core|thread|sibling' create split 3
@@ -39,7 +42,7 @@ check "the boot CPU is refused, with its core too" fails 'boot' create split 0-1
 
 check "memory is taken from the node of the CPUs" takes_from 1 2-3
 check "that is above 4 GiB" within near 4 6
-check "it boots" eval 'load near && start near'
+check "it boots" boots near
 check "on both threads" up near 2 "$(uname -r)"
 check "the host has the other core" is "the set of online CPUs" 0-1 "$(<$system/cpu/online)"
 check "it is removed" remove near
@@ -47,7 +50,7 @@ check "the host is unharmed" unharmed
 
 check "memory is taken from another node on demand" takes_from 0 2-3 --node 0
 check "that is below 4 GiB" within near 0 4
-check "it boots" eval 'load near && start near'
+check "it boots" boots near
 check "it is removed" remove near
 check "a node that is not there is refused" fails 'node 7' create near 2-3 --node 7
 
@@ -55,8 +58,8 @@ check "a whole core is chosen" mkctl create chosen --ncpus 2 --memory 64M
 check "it is that which can be had" shows chosen '.cpus | sort | tostring' '[2,3]'
 check "it is removed" mkctl rm chosen
 
-check "cores may be split: one thread" eval 'create one 3 --split-cores && load one'
-check "and one beside the boot CPU" eval 'create two 1 --split-cores && load two'
+check "cores may be split: one thread" split one 3
+check "and one beside the boot CPU" split two 1
 check "both boot" together start one two
 check "on one CPU: one" up one 1 "$(uname -r)"
 check "on one CPU: two" up two 1 "$(uname -r)"

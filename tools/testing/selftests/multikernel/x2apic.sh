@@ -25,6 +25,8 @@ x2apic_mode() {
 	done
 }
 
+restarts() { load x2 mk.act=reboot && mkctl start x2; }
+
 check "the host's CPUs are in x2APIC mode" x2apic_mode
 apic_base >"$scratch/before"
 check "an instance boots" boot x2 1-2
@@ -34,7 +36,7 @@ check "its CPUs are in x2APIC mode again" x2apic_mode
 apic_base >"$scratch/after"
 check "nothing else of it has changed" diff "$scratch/before" "$scratch/after"
 check "the host is unharmed" unharmed
-check "the instance restarts" eval 'load x2 mk.act=reboot && mkctl start x2'
+check "the instance restarts" restarts
 check "that rings the host, in the other mode" awaits x2 stopped
 check "the host knows why" state x2 stopped restart
 check "the host is unharmed" unharmed
