@@ -249,7 +249,7 @@ where
     M: Memory + ?Sized,
 {
     let mut error = Error::NotYet;
-    let mut candidates = 0;
+    let mut candidates = CANDIDATES_MAX;
     let mut info = VmcoreInfo::new();
     for range in ranges {
         let mut next = align_up(range.start(), PAGE);
@@ -259,10 +259,10 @@ where
             if mem.read_u64(pa).map(|word| word as u32) != Some(NAME_SIZE) {
                 continue;
             }
-            candidates += 1;
-            if candidates > CANDIDATES_MAX {
+            let Some(left) = candidates.checked_sub(1) else {
                 return Err(error);
-            }
+            };
+            candidates = left;
             if info.fill(mem, pa).is_none() {
                 continue;
             }
