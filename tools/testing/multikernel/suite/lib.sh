@@ -43,6 +43,29 @@ console() {
 	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
 }
 
+# Every call of the interface, every error of it, and what is left of a machine
+# after many cycles, under eight threads, and when processes are killed.
+interface() {
+	local out=$BUILD/selftests status=0 source
+	source=$("$TOP/scripts/kernel" source)
+	mkdir -p "$out"
+	step "$STEP-selftests" "build the kselftests" \
+		in_env flock "$out" make -C "$SELFTESTS" KSRC="$source" OUTPUT="$out"
+	# Cores of two CPUs, which may not be split; and pages that nobody else
+	# fills with zeros.
+	# shellcheck disable=SC2016
+	lab interface --cpus 4,threads=2 --append init_on_alloc=0 --timeout 3000 -- bash -c '
+		status=0
+		for test in abi instance cpus memory load state cycles stress; do
+			echo "# $test"
+			"$0/$test" || status=1
+		done
+		exit $status' "$out" || status=1
+	# It locks the machine down for good.
+	lab lockdown --cpus 4 --timeout 300 -- "$out/lockdown" || status=1
+	return "$status"
+}
+
 # lab_down LAB WAY OPTION... -- COMMAND...: the same, but COMMAND ends with
 # down.sh WAY: whether the instance was stopped before the machine, its console
 # tells.

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# In a host's kernel that looks for faults, with KASAN, UBSAN, lockdep and
+# kmemleak: the interface, and instances that run, end, fail and are killed.
+. "$(dirname "$0")/lib.sh"
+
+use_host "${MK_HOST:-debug}"
+
+status=0
+interface || status=1
+"$TOP/tools/testing/multikernel/guest/build"
+# shellcheck disable=SC2016
+lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
+	status=0
+	"$0/ends.sh" || status=1
+	"$0/faults.sh" "$1" || status=1
+	"$0/guard.sh" || status=1
+	exit $status' "$SELFTESTS" "$BUILD/trouble.cpio" || status=1
+exit "$status"
