@@ -25,6 +25,9 @@ demo: module tools rootfs ## Start two stock kernels beside a stock kernel, in t
 	@samples/multikernel/demo
 
 test: module tools rootfs ## Run all tests; the last line is "N passed, N failed"
+	@scripts/kernel fetch
+	@KVER=amd64 scripts/module build
+	@KVER=debug scripts/module build
 	@scripts/test
 
 soak: module tools rootfs ## Run the tests that take hours

@@ -43,18 +43,18 @@ console() {
 	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
 }
 
-# Every call of the interface, every error of it, and what is left of a machine
-# after many cycles, under eight threads, and when processes are killed.
+# interface OPTION...: every call of the interface, every error of it, and what is
+# left of a machine after many cycles, under eight threads, and when processes
+# are killed.
 interface() {
 	local out=$BUILD/selftests status=0 source
 	source=$("$TOP/scripts/kernel" source)
 	mkdir -p "$out"
 	step "$STEP-selftests" "build the kselftests" \
 		in_env flock "$out" make -C "$SELFTESTS" KSRC="$source" OUTPUT="$out"
-	# Cores of two CPUs, which may not be split; and pages that nobody else
-	# fills with zeros.
+	# Cores of two CPUs, which may not be split.
 	# shellcheck disable=SC2016
-	lab interface --cpus 4,threads=2 --append init_on_alloc=0 --timeout 3000 -- bash -c '
+	lab interface --cpus 4,threads=2 --timeout 3000 "$@" -- bash -c '
 		status=0
 		for test in abi instance cpus memory load state cycles stress; do
 			echo "# $test"
