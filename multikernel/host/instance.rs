@@ -605,8 +605,8 @@ fn panic_message(memory: &Memory) -> Option<CString> {
 fn state_errno(error: &state::Error) -> Error {
     use state::Error as E;
     match error {
-        E::Busy(_) | E::Running(_) => EBUSY,
-        E::Illegal { .. } | E::Needs { .. } => EBADFD,
+        E::Busy(_) | E::Running => EBUSY,
+        E::NotRunning(_) | E::Needs(_) => EBADFD,
         E::Gone => ENODEV,
     }
 }

@@ -102,21 +102,11 @@ pub enum Error {
     /// Another one is under way.
     Busy(Operation),
     /// Not while it runs.
-    Running(Operation),
-    /// Not in this state.
-    Illegal {
-        /// What was asked for.
-        operation: Operation,
-        /// Where in its life the instance is.
-        state: State,
-    },
-    /// Something has to be done before.
-    Needs {
-        /// What was asked for.
-        operation: Operation,
-        /// What comes first.
-        first: Operation,
-    },
+    Running,
+    /// Only while it runs, and it is in this state.
+    NotRunning(State),
+    /// This has to be done before.
+    Needs(Operation),
     /// It does not exist any more.
     Gone,
 }
@@ -189,11 +179,11 @@ impl Life {
         if let Some(other) = self.under_way {
             return Err(Error::Busy(other));
         }
-        let needs = |first| Err(Error::Needs { operation, first });
+        let needs = |first| Err(Error::Needs(first));
         match (operation, self.state) {
             (Kill, State::Running) => Ok(()),
-            (Kill, state) => Err(Error::Illegal { operation, state }),
-            (_, State::Running) => Err(Error::Running(operation)),
+            (Kill, state) => Err(Error::NotRunning(state)),
+            (_, State::Running) => Err(Error::Running),
             (SetCpus | SetMemory | Destroy, _) => Ok(()),
             (Load, _) if !self.has_memory => needs(SetMemory),
             (Load, _) => Ok(()),
@@ -310,16 +300,9 @@ impl fmt::Display for Error {
                 f,
                 "another request is under way, to {other}; wait until it is done"
             ),
-            Self::Running(operation) => {
-                write!(
-                    f,
-                    "cannot {operation}: the instance is running; kill it first"
-                )
-            }
-            Self::Illegal { operation, state } => {
-                write!(f, "cannot {operation}: the instance is {state}")
-            }
-            Self::Needs { operation, first } => write!(f, "cannot {operation}: {first} first"),
+            Self::Running => f.write_str("the instance is running; kill it first"),
+            Self::NotRunning(state) => write!(f, "the instance does not run: it is {state}"),
+            Self::Needs(first) => write!(f, "{first} first"),
             Self::Gone => f.write_str("the instance was destroyed"),
         }
     }
