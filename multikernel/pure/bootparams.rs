@@ -36,6 +36,8 @@ const VID_MODE_NORMAL: u16 = 0xffff;
 /// A loader without a number of its own.
 const LOADER_UNDEFINED: u8 = 0xff;
 const LOADED_HIGH: u8 = 1 << 0;
+/// The kernel's virtual address is random, so other bases should be, too.
+const KASLR_FLAG: u8 = 1 << 1;
 
 const _: () = assert!(E820_TABLE + MAX * E820_ENTRY_BYTES <= PAGE as usize);
 
@@ -52,6 +54,8 @@ pub struct Config<'a> {
     pub rsdp: u64,
     /// Where the tboot page is.
     pub tboot: u64,
+    /// The loader chose the kernel's virtual address at random.
+    pub is_random: bool,
     /// The memory map.
     pub e820: &'a Map,
 }
@@ -70,7 +74,8 @@ pub fn write(
     put(page, image.header().start, head.get(image.header())?)?;
     put(page, VID_MODE, &VID_MODE_NORMAL.to_le_bytes())?;
     put(page, TYPE_OF_LOADER, &[LOADER_UNDEFINED])?;
-    put(page, LOADFLAGS, &[LOADED_HIGH])?;
+    let kaslr = if config.is_random { KASLR_FLAG } else { 0 };
+    put(page, LOADFLAGS, &[LOADED_HIGH | kaslr])?;
     put(page, EXT_LOADER, &[0; 2])?;
     put(page, HARDWARE_SUBARCH, &[0; 12])?; // and hardware_subarch_data
     put(page, SETUP_DATA, &[0; 8])?;

@@ -57,6 +57,7 @@ pub struct Image {
     init_size: u32,
     cmdline_size: u32,
     pref_address: u64,
+    payload: (u32, u32),
 }
 
 /// What a file is that is no bzImage.
@@ -266,6 +267,7 @@ impl Image {
             init_size,
             cmdline_size,
             pref_address,
+            payload: (offset, length),
         }))
     }
 
@@ -306,6 +308,20 @@ impl Image {
     /// whoever's memory that is (`LOAD_PHYSICAL_ADDR`).
     pub fn pref_address(&self) -> u64 {
         self.pref_address
+    }
+
+    /// What `file`, all of it, decompresses itself from, if that is zstd, and
+    /// the size of what comes out: no more than [`Image::init_size`].
+    pub fn zstd<'a>(&self, file: &'a [u8]) -> Option<(&'a [u8], usize)> {
+        let (offset, length) = self.payload;
+        let start = self.setup_size.checked_add(offset.into())?;
+        let end = start.checked_add(length.into())?;
+        let payload = file.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
+        // The kernel's build adds the size, as gzip does by itself.
+        let (data, size) = payload.split_last_chunk()?;
+        let size = u32::from_le_bytes(*size);
+        let is_zstd = matches!(Found::of(data), Found::Compressed("zstd"));
+        (is_zstd && size <= self.init_size).then_some((data, usize::try_from(size).ok()?))
     }
 }
 

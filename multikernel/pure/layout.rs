@@ -8,7 +8,7 @@
 //! highest one that does.
 
 use super::range::{align_up, Range, PAGE};
-use super::{acpi, e820, paging};
+use super::{acpi, e820, kaslr, paging};
 use core::fmt;
 
 /// Ranges that an instance's memory can have: the memory map needs four
@@ -36,6 +36,21 @@ pub struct Request<'a> {
     pub pref_address: u64,
     /// Size of the initrd; 0: there is none.
     pub initrd_size: u64,
+    /// A number that chooses among the kernel's places; `None`: the lowest.
+    pub random: Option<u64>,
+}
+
+impl Request<'_> {
+    /// Where a kernel in `r` could start.
+    fn start(&self, r: Range) -> Option<u64> {
+        let lowest = self.pref_address.max(KERNEL_MIN);
+        align_up(r.start().max(lowest), self.alignment)
+    }
+
+    /// What a kernel needs.
+    fn size(&self) -> Option<u64> {
+        align_up(self.init_size.max(1), PAGE)
+    }
 }
 
 /// Where everything is.
@@ -115,7 +130,10 @@ impl Layout {
             ranges,
             start: tables.end(),
         };
-        let (kernel, initrd) = free.place(request)?;
+        let (mut kernel, initrd) = free.place(request)?;
+        if let Some(random) = request.random {
+            kernel = free.shuffle(request, initrd, random).unwrap_or(kernel);
+        }
         Ok(Self {
             acpi,
             boot_params,
@@ -183,29 +201,27 @@ impl Free<'_> {
 
     /// The kernel as low as possible, such that the initrd fits, too.
     fn place(&self, request: &Request<'_>) -> Result<(Range, Option<Range>), Error> {
-        let lowest = request.pref_address.max(KERNEL_MIN);
-        let start = |r: Range| align_up(r.start().max(lowest), request.alignment);
-        let size = align_up(request.init_size.max(1), PAGE).unwrap_or(u64::MAX);
-        let kernels = self
-            .iter()
-            .filter_map(|r| Range::new(start(r)?, size).filter(|kernel| kernel.end() <= r.end()));
-
         // The most that is left for the initrd, wherever the kernel is.
         let mut left = None;
-        for kernel in kernels {
+        for kernel in self.iter().filter_map(|r| Self::kernel(request, r)) {
             if request.initrd_size == 0 {
                 return Ok((kernel, None));
             }
             if let Some(initrd) = self.initrd(kernel, request.initrd_size) {
                 return Ok((kernel, Some(initrd)));
             }
-            let most = self.beside(kernel).map(Range::bytes).max().unwrap_or(0);
+            let most = self
+                .beside(Some(kernel))
+                .map(Range::bytes)
+                .max()
+                .unwrap_or(0);
             left = Some(left.unwrap_or(0).max(most));
         }
         let (what, need, have) = match left {
             Some(left) => (What::Initrd, request.initrd_size, left),
             None => {
-                let room = |r: Range| r.end().checked_sub(start(r)?);
+                let room = |r: Range| r.end().checked_sub(request.start(r)?);
+                let size = request.size().unwrap_or(u64::MAX);
                 let most = self.iter().filter_map(room).max().unwrap_or(0);
                 (What::Kernel, size, most)
             }
@@ -213,24 +229,53 @@ impl Free<'_> {
         Err(Error::TooLarge { what, need, have })
     }
 
-    /// What is left beside the kernel: below and above it in its range, and
-    /// the others.
-    fn beside(&self, kernel: Range) -> impl DoubleEndedIterator<Item = Range> + '_ {
+    /// The lowest place for the kernel in `r`.
+    fn kernel(request: &Request<'_>, r: Range) -> Option<Range> {
+        let start = request.start(r)?;
+        Range::new(start, request.size()?).filter(|kernel| kernel.end() <= r.end())
+    }
+
+    /// One of all places for the kernel beside `initrd`, each as likely as the others.
+    fn shuffle(&self, request: &Request<'_>, initrd: Option<Range>, random: u64) -> Option<Range> {
+        let step = request.alignment;
+        // The lowest in each range, and how many there are above it.
+        let places = || {
+            self.beside(initrd).filter_map(move |r| {
+                let kernel = Self::kernel(request, r)?;
+                Some((kernel, (r.end() - kernel.end()).checked_div(step)?))
+            })
+        };
+        let count = places().fold(0u64, |count, (_, more)| {
+            count.saturating_add(more).saturating_add(1)
+        });
+        let mut n = kaslr::pick(random, count);
+        for (kernel, more) in places() {
+            if n <= more {
+                let start = kernel.start().checked_add(n.checked_mul(step)?)?;
+                return Range::new(start, kernel.bytes());
+            }
+            n -= more + 1;
+        }
+        None
+    }
+
+    /// What is left beside `taken`: below and above it in its range, and the
+    /// others.
+    fn beside(&self, taken: Option<Range>) -> impl DoubleEndedIterator<Item = Range> + '_ {
         self.iter().flat_map(move |r| {
-            let pieces = if r.contains(kernel) {
-                [
-                    Range::between(r.start(), kernel.start()),
-                    Range::between(kernel.end(), r.end()),
-                ]
-            } else {
-                [Some(r), None]
+            let pieces = match taken.filter(|taken| r.contains(*taken)) {
+                Some(taken) => [
+                    Range::between(r.start(), taken.start()),
+                    Range::between(taken.end(), r.end()),
+                ],
+                None => [Some(r), None],
             };
             pieces.into_iter().flatten()
         })
     }
 
     fn initrd(&self, kernel: Range, size: u64) -> Option<Range> {
-        self.beside(kernel).rev().find_map(|r| {
+        self.beside(Some(kernel)).rev().find_map(|r| {
             let start = super::range::align_down(r.end().checked_sub(size)?, PAGE);
             Range::new(start, size).filter(|_| start >= r.start())
         })

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel runs of the reader of logs, and no more: `tests/bare.rs`
-//! compiles it as the kernel does, and looks for ways to panic in what comes
-//! out. The configuration `control` adds one.
+//! What the kernel runs of the reader of logs, and on a kernel that it
+//! unpacked, and no more: `tests/bare.rs` compiles it as the kernel does, and
+//! looks for ways to panic in what comes out. The configuration `control` adds
+//! one.
 
 #![no_std]
 #![allow(dead_code, missing_docs)]
 
 #[path = "../../../../multikernel/pure/bytes.rs"]
 pub mod bytes;
+#[path = "../../../../multikernel/pure/kaslr.rs"]
+pub mod kaslr;
 #[path = "../../../../multikernel/pure/memory.rs"]
 pub mod memory;
 #[path = "../../../../multikernel/pure/pagewalk.rs"]
@@ -19,6 +22,8 @@ pub mod printk;
 pub mod range;
 #[path = "../../../../multikernel/pure/vmcoreinfo.rs"]
 pub mod vmcoreinfo;
+#[path = "../../../../multikernel/pure/vmlinux.rs"]
+pub mod vmlinux;
 
 use memory::Error;
 use printk::Next;

@@ -29,6 +29,9 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(image.kernel_offset() + image.kernel_size(), size);
     assert!(image.kernel_size() <= image.init_size());
     assert!(image.alignment().is_power_of_two());
+    if let Some((data, unpacked)) = image.zstd(head) {
+        assert!(data.len() < head.len() && unpacked as u64 <= image.init_size());
+    }
 
     let ranges = [
         (0x100000, 0x700000),
@@ -42,6 +45,7 @@ fuzz_target!(|data: &[u8]| {
         init_size: image.init_size(),
         pref_address: image.pref_address(),
         initrd_size: size / 2,
+        random: (size % 2 == 1).then_some(size << 32),
     };
     let layout = match Layout::plan(&request) {
         Ok(layout) => layout,
@@ -63,6 +67,7 @@ fuzz_target!(|data: &[u8]| {
         initrd: layout.initrd(),
         rsdp: layout.acpi().start(),
         tboot: 0x1b000,
+        is_random: size % 3 == 1,
         e820: &map,
     };
     bootparams::write(&mut [0; 4096], head, &image, &config).unwrap();

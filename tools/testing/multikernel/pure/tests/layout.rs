@@ -27,6 +27,7 @@ fn request(ranges: &[Range], init_size: u64, initrd_size: u64) -> Request<'_> {
         init_size,
         pref_address: 16 * MIB,
         initrd_size,
+        random: None,
     }
 }
 
@@ -145,6 +146,31 @@ fn a_kernel_stays_above_where_it_would_move_itself() {
         Err(Error::TooLarge { what: What::Kernel, need, have })
             if (need, have) == (60 * MIB, 50 * MIB)
     ));
+}
+
+#[test]
+fn a_random_number_chooses_among_all_places() {
+    // Three places below the initrd, one above it is too small, two elsewhere.
+    let ranges = [range(256 * MIB, 72 * MIB), range(512 * MIB, 62 * MIB)];
+    let initrd = 64 * MIB - 4096;
+    let mut found = std::collections::BTreeSet::new();
+    for n in 0..64 {
+        let request = Request {
+            random: Some(n << 58),
+            ..request(&ranges, 60 * MIB, 0)
+        };
+        found.insert(check(&request).kernel().start() / MIB);
+    }
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [258, 260, 262, 264, 266, 268, 512, 514]
+    );
+    // The initrd takes the first range.
+    let request = Request {
+        random: Some(u64::MAX),
+        ..request(&ranges, 60 * MIB, initrd)
+    };
+    assert_eq!(check(&request).kernel().start(), 514 * MIB);
 }
 
 #[test]
@@ -268,6 +294,7 @@ fn boot_params(kernel: &Kernel, ranges: &[Range], initrd_size: u64) -> ([u8; 409
         init_size: image.init_size(),
         pref_address: image.pref_address(),
         initrd_size,
+        random: None,
     });
     let mut e820 = Map::new();
     e820.compose(slot(), &layout, ranges).unwrap();
@@ -277,6 +304,7 @@ fn boot_params(kernel: &Kernel, ranges: &[Range], initrd_size: u64) -> ([u8; 409
         initrd: layout.initrd(),
         rsdp: layout.acpi().start(),
         tboot: 0x1b000,
+        is_random: false,
         e820: &e820,
     };
     let mut page = [0xaa; 4096];
@@ -365,6 +393,7 @@ fn a_head_that_is_too_short_is_no_header() {
         initrd: None,
         rsdp: 0,
         tboot: 0,
+        is_random: false,
         e820: &map,
     };
     let mut page = [0; 4096];
@@ -395,6 +424,7 @@ proptest! {
         initrd_size in prop_oneof![Just(0), 1u64..96 * MIB],
         shift in 21u32..25,
         pref in 0u64..4,
+        random: u64,
     ) {
         let request = Request {
             ranges: &ranges,
@@ -402,10 +432,15 @@ proptest! {
             init_size,
             pref_address: pref << 24,
             initrd_size,
+            random: None,
         };
         match Layout::plan(&request) {
-            Ok(_) => {
+            Ok(lowest) => {
                 check(&request);
+                // Wherever the kernel goes, all else stays.
+                let layout = check(&Request { random: Some(random), ..request });
+                prop_assert_eq!(layout.initrd(), lowest.initrd());
+                prop_assert_eq!(layout.ram_start(), lowest.ram_start());
             }
             Err(Error::TooLarge { what: What::Kernel, need, have }) => {
                 prop_assert!(need > have);
