@@ -266,7 +266,7 @@ impl Instance {
             }
             self.status.lock().started = now();
             let running = Running::new();
-            // It decompresses itself over the image, so that can be started once.
+            // It writes over the image from its first instructions on: that can be started once.
             work.loaded = None;
             first.boot(&entry).map_err(Undone::lost)?;
             work.lent = lent;

@@ -13,12 +13,17 @@ use crate::{
         acpi, bootparams,
         bzimage::{self, Image},
         cmdline, e820,
+        kaslr::Wish,
         layout::{self, Layout},
         paging,
         range::{Range, PAGE},
         slot, tboot,
+        vmlinux::{self, Vmlinux},
     },
-    sys::file::{Kind, Readable},
+    sys::{
+        file::{Kind, Readable},
+        random, zstd,
+    },
 };
 use core::fmt::Display;
 use kernel::prelude::*;
@@ -32,6 +37,8 @@ type Page = KBox<[u8; PAGE as usize]>;
 /// What was loaded, and where.
 pub(crate) struct Loaded {
     image: Image,
+    /// The kernel, if it was unpacked; if not, it does that itself.
+    vmlinux: Option<Vmlinux>,
     head: KVec<u8>,
     layout: Layout,
 }
@@ -87,16 +94,6 @@ impl Loaded {
         let image = Image::parse(&contents, contents.len() as u64)
             .map_err(|error| wrong(ENOEXEC, error))?;
 
-        let ranges = ranges(memory)?;
-        let layout = Layout::plan(&layout::Request {
-            ranges: &ranges,
-            alignment: image.alignment(),
-            init_size: image.init_size(),
-            pref_address: image.pref_address(),
-            initrd_size: initrd.as_ref().map_or(0, Readable::size),
-        })
-        .map_err(|error| wrong(EFBIG, error))?;
-
         let mut line = Page::new([0; PAGE as usize], GFP_KERNEL)?;
         let length = cmdline::compose(line.as_mut_slice(), user, image.cmdline_size(), config)
             .map_err(|error| {
@@ -107,11 +104,30 @@ impl Loaded {
                 wrong(errno, error)
             })?;
 
-        let start = image.kernel_offset() as usize;
-        let kernel = contents
-            .get(start..start + image.kernel_size() as usize)
-            .ok_or(ENOEXEC)?;
-        memory.write(layout.kernel().start(), kernel)?;
+        let wish = Wish::of(&line[..length]);
+        let random = || (wish == Wish::Random).then(random::number);
+        let packed = image.zstd(&contents).filter(|_| wish != Wish::Own);
+        let ranges = ranges(memory)?;
+        let layout = Layout::plan(&layout::Request {
+            ranges: &ranges,
+            alignment: image.alignment(),
+            init_size: image.init_size(),
+            pref_address: image.pref_address(),
+            initrd_size: initrd.as_ref().map_or(0, Readable::size),
+            random: packed.and_then(|_| random()),
+        })
+        .map_err(|error| wrong(EFBIG, error))?;
+
+        let at = layout.kernel().start();
+        let vmlinux =
+            packed.and_then(|(data, size)| unpack(memory, at, data, size, &image, random()));
+        if vmlinux.is_none() {
+            let start = image.kernel_offset() as usize;
+            let kernel = contents
+                .get(start..start + image.kernel_size() as usize)
+                .ok_or(ENOEXEC)?;
+            memory.write(at, kernel)?;
+        }
         memory.write(layout.cmdline().start(), &line[..length])?;
         if let (Some(file), Some(place)) = (initrd, layout.initrd()) {
             file.read_to(Kind::Initrd, memory.piece(place.start())?, place.start())
@@ -123,6 +139,7 @@ impl Loaded {
         head.extend_from_slice(&contents[..length], GFP_KERNEL)?;
         Ok(Self {
             image,
+            vmlinux,
             head,
             layout,
         })
@@ -163,6 +180,7 @@ impl Loaded {
             initrd: self.layout.initrd(),
             rsdp,
             tboot: place.address(slot::TBOOT).into(),
+            is_random: self.vmlinux.is_some_and(|vmlinux| vmlinux.is_random),
             e820: &e820,
         };
         bootparams::write(&mut page, &self.head, &self.image, &config).ok_or(EINVAL)?;
@@ -187,7 +205,10 @@ impl Loaded {
 
         Ok(Entry {
             cr3,
-            entry: self.layout.kernel().start() + bzimage::ENTRY64,
+            entry: self.layout.kernel().start()
+                + self
+                    .vmlinux
+                    .map_or(bzimage::ENTRY64, |vmlinux| vmlinux.entry),
             boot_params: self.layout.boot_params().start(),
         })
     }
@@ -206,6 +227,29 @@ impl Loaded {
         }
         Ok(())
     }
+}
+
+/// Unpacks `data` to the `size` bytes at `at`, and makes a kernel of that. `None` if it cannot be
+/// done here, whatever the reason: the kernel's own decompressor gets its turn then.
+fn unpack(
+    memory: &Memory,
+    at: u64,
+    data: &[u8],
+    size: usize,
+    image: &Image,
+    random: Option<u64>,
+) -> Option<Vmlinux> {
+    let link = vmlinux::Link {
+        base: image.pref_address(),
+        size: image.init_size(),
+        alignment: image.alignment(),
+    };
+    let settle = |room: &mut [u8]| {
+        zstd::unpack(data, room).filter(|unpacked| *unpacked == room.len())?;
+        Vmlinux::settle(room, &link, random)
+    };
+    // SAFETY: The instance is stopped while a kernel is loaded, and nobody else loads one meanwhile.
+    unsafe { memory.piece(at).ok()?.with_bytes(at, size, settle) }.ok()?
 }
 
 /// x86 is little-endian, as page tables are.

@@ -92,4 +92,18 @@ extern "C" {
     ) -> *mut bindings::file;
     pub(crate) fn si_mem_available() -> c_long;
     pub(crate) fn vfree(start: *const c_void);
+    pub(crate) fn get_random_bytes(buf: *mut c_void, len: usize);
+}
+
+#[cfg(CONFIG_ZSTD_DECOMPRESS = "y")]
+extern "C" {
+    pub(crate) fn zstd_dctx_workspace_bound() -> usize;
+    pub(crate) fn zstd_init_dctx(workspace: *mut c_void, size: usize) -> *mut c_void;
+    pub(crate) fn zstd_decompress_dctx(
+        context: *mut c_void,
+        to: *mut c_void,
+        room: usize,
+        from: *const c_void,
+        len: usize,
+    ) -> usize;
 }

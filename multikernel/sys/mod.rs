@@ -11,3 +11,5 @@ pub(crate) mod line;
 pub(crate) mod module;
 pub(crate) mod notifier;
 pub(crate) mod physical;
+pub(crate) mod random;
+pub(crate) mod zstd;

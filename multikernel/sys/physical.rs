@@ -84,6 +84,23 @@ impl Physical {
         Ok(self.pointer(at, len).ok_or(EFAULT)?.cast())
     }
 
+    /// Calls `f` with the `len` bytes at physical address `at`.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else writes these bytes until `f` is done: in particular, no other kernel runs there.
+    pub(crate) unsafe fn with_bytes<R>(
+        &self,
+        at: u64,
+        len: usize,
+        f: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<R> {
+        let start = self.pointer(at, len).ok_or(EFAULT)?;
+        // SAFETY: `start` is good for `len` bytes, and by the contract of this function nobody else
+        // writes them.
+        Ok(f(unsafe { core::slice::from_raw_parts_mut(start, len) }))
+    }
+
     /// Fills all of it with zeros.
     pub(crate) fn zero(&self) {
         self.zero_part(self.start, self.end());

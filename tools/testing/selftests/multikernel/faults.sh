@@ -103,8 +103,9 @@ lacks() {
 }
 
 # The kernel is not even unpacked: it does not have the text that it logs later.
+# With mem= it unpacks itself.
 killed_early() {
-	load early && fast early kill-after "$1" && state early stopped killed &&
+	load early mem=64T && fast early kill-after "$1" && state early stopped killed &&
 		lacks early ' Bringing up secondary CPUs' && not logged early .
 }
 
