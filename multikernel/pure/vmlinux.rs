@@ -184,31 +184,23 @@ impl<'a> Places<'a> {
         if table.is_empty() {
             return Some(None);
         }
-        if table.len() % WORD != 0 {
+        let (wide, rest) = list(table)?;
+        let (mut narrow, rest) = list(rest)?;
+        let mut inverse = None;
+        if !rest.is_empty() {
+            let (third, rest) = list(rest)?;
+            if !rest.is_empty() {
+                return None;
+            }
+            inverse = Some(core::mem::replace(&mut narrow, third));
+        }
+        if has_percpu && inverse.is_none() {
             return None;
         }
-        let mut zeros = words(table)
-            .enumerate()
-            .filter(|(_, word)| *word == 0)
-            .map(|(n, _)| n * WORD);
-        let list = |zero: usize, end: usize| table.get(zero + WORD..end);
-        let (first, second, third) = (zeros.next()?, zeros.next()?, zeros.next());
-        if first != 0 || zeros.next().is_some() {
-            return None;
-        }
-        let wide = list(first, second)?;
-        Some(Some(match third {
-            None if !has_percpu => Self {
-                wide,
-                inverse: &[],
-                narrow: list(second, table.len())?,
-            },
-            None => return None,
-            Some(third) => Self {
-                wide,
-                inverse: list(second, third)?,
-                narrow: list(third, table.len())?,
-            },
+        Some(Some(Self {
+            wide,
+            inverse: inverse.unwrap_or(&[]),
+            narrow,
         }))
     }
 
@@ -231,6 +223,18 @@ impl<'a> Places<'a> {
         }
         Some(())
     }
+}
+
+/// The list that `table` begins with, after its 0; and what follows.
+fn list(table: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (zero, rest) = table.split_first_chunk()?;
+    if u32::from_le_bytes(*zero) != 0 {
+        return None;
+    }
+    let bytes = words(rest)
+        .take_while(|word| *word != 0)
+        .fold(0usize, |bytes, _| bytes.saturating_add(WORD));
+    rest.split_at_checked(bytes)
 }
 
 fn words(list: &[u8]) -> impl Iterator<Item = u32> + '_ {

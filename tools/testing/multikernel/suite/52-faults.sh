@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Instances that panic, hang and are killed at any time.
+# Instances that panic, hang and are killed at any time; and who unpacks their
+# kernels.
 . "$(dirname "$0")/lib.sh"
 
 "$TOP/tools/testing/multikernel/guest/build"
-lab faults --cpus 7 --memory 2G --timeout 900 -- "$SELFTESTS/faults.sh" "$BUILD/trouble.cpio"
+lab faults --cpus 7 --memory 2G --timeout 1200 -- \
+	bash -c "cd $SELFTESTS; status=0
+		./faults.sh $BUILD/trouble.cpio || status=1
+		./unpack.sh $(kernel cloud) $(kernel 6.12-cloud) -- $(kernel 6.1-cloud) || status=1
+		exit \$status"

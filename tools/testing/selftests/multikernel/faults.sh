@@ -95,13 +95,6 @@ fi
 
 # ---- kills in the wrong moment ------------------------------------------------
 
-# lacks NAME TEXT: its memory has no such text.
-lacks() {
-	local status=0
-	fast "$1" find "$2" || status=$?
-	is "the status" 1 "$status"
-}
-
 # The kernel is not even unpacked: it does not have the text that it logs later.
 # With mem= it unpacks itself.
 killed_early() {

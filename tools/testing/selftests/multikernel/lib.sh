@@ -127,6 +127,13 @@ fast() {
 		"$(mkctl show --json "$name" | jq .memory)" "$@"
 }
 
+# lacks NAME TEXT: its memory has no such text.
+lacks() {
+	local status=0
+	fast "$1" find "$2" || status=$?
+	is "the status" 1 "$status"
+}
+
 # together COMMAND NAME...: COMMAND for all of them at once. It fails if one does.
 together() {
 	local command=$1 name status=0 pids=()
