@@ -75,7 +75,7 @@ fn elf(segments: &[Segment]) -> Vec<u8> {
 
 fn pattern(place: u64, size: u64) -> Vec<u8> {
     (place..place + size)
-        .map(|at| (at ^ at >> 8) as u8)
+        .map(|at| (at ^ (at >> 8)) as u8)
         .collect()
 }
 
