@@ -109,17 +109,18 @@ static void run_cycle(struct __test_metadata *_metadata, FIXTURE_DATA(cycles) * 
 	const bool real = linux_too && cycle % 5 > 1;
 	/* Its user space is up, with all of its CPUs. */
 	const bool up = linux_too && cycle % 5 == 4;
+	/* Otherwise it begins to unpack itself, which the host does if mem= is not there. */
+	const char *line = real && !up ? "mem=64T" : NULL;
 	int fd = mk_create(self->device, "cycle", 0);
 	const void *map;
 	__u64 bytes;
 
 	ASSERT_OK(fd);
 	ASSERT_OK(mk_prepare(fd, self->cpus, 1 + cycle % self->count, real ? MEMORY_REAL : MEMORY,
-			     real ? self->real : self->tiny, real ? self->rootfs : -1, NULL));
+			     real ? self->real : self->tiny, real ? self->rootfs : -1, line));
 	map = mk_map(fd, &bytes);
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_OK(mk_start(fd));
-	/* Otherwise it has just begun to decompress itself. */
 	if (up) {
 		EXPECT_TRUE(await_text(map, bytes, "multikernel-init: up kernel=7",
 				       time(NULL) + TIMEOUT))
