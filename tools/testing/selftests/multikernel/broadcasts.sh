@@ -37,7 +37,7 @@ more() {
 }
 
 prepare() {
-	create quiet 1-2 && load quiet && announce quiet "$(uname -r)" &&
+	create quiet 1-2 && load quiet && announce quiet "$RELEASE" &&
 		create loud 3 && load loud "mk.act=port mk.port=0x60" "$kernel" &&
 		announce loud "$release" i8042-data:0x60
 }
@@ -58,7 +58,7 @@ check "there was a storm of function calls" more CAL "$calls" 500
 check "and of NMIs" more NMI "$backtraces" 10
 check "quiet runs" state quiet running none
 check "loud runs" state loud running none
-check "quiet has all of its CPUs" up quiet 2 "$(uname -r)"
+check "quiet has all of its CPUs" up quiet 2 "$RELEASE"
 check "no NMI reached quiet" not logged quiet 'NMI (received|backtrace)'
 check "nor loud" not logged loud 'NMI (received|backtrace)'
 check "they are killed" mkctl kill quiet loud

@@ -61,14 +61,13 @@ all_end() {
 	check "$release: the host is unharmed" unharmed
 }
 
-here=$(uname -r)
-all_end "$MK_KERNEL" "$here" reboot poweroff sysrq-b
+all_end "$MK_KERNEL" "$RELEASE" reboot poweroff sysrq-b
 check "they are removed" mkctl rm reboot poweroff sysrq-b
 
 # A CPU that goes offline calls the same stub, and comes back.
-check "offline: loaded" prepare offline 5-6 "$MK_KERNEL" "$here"
+check "offline: loaded" prepare offline 5-6 "$MK_KERNEL" "$RELEASE"
 check "offline: started" mkctl start offline
-all_end "$MK_KERNEL" "$here" panic halt
+all_end "$MK_KERNEL" "$RELEASE" panic halt
 check "offline: the CPU is back" said offline 'multikernel-init: cpu1 online=1 cpus=2$'
 check "offline: it was away" logged offline 'multikernel-init: cpu1 online=0 cpus=1$'
 check "offline: it still runs" state offline running none

@@ -137,7 +137,7 @@ killed_at_smp() {
 		state early stopped killed && fast early find "$begun" && lacks early "$done"
 }
 
-boots() { load early && start early && up early 2 "$(uname -r)"; }
+boots() { load early && start early && up early 2 "$RELEASE"; }
 
 check "kill at SMP: where its log will be" find_log
 for try in 1 2; do

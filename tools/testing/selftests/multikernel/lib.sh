@@ -98,6 +98,9 @@ for file in "${MK_KERNEL:-}" "${MK_ROOTFS:-}"; do
 	[ -f "$file" ] || skip_all "MK_KERNEL and MK_ROOTFS have to name files"
 done
 trap cleanup EXIT
+# What uname -r says in that kernel: its header tells where it is.
+RELEASE=$(dd if="$MK_KERNEL" bs=1 skip=$(($(od -An -tu2 -j526 -N2 "$MK_KERNEL") + 512)) count=100 \
+	status=none | sed -z 's/ .*//;q' | tr -d '\0')
 dmesg >"$scratch/boot"
 dmesg -C
 

@@ -23,7 +23,7 @@ free_mib() { awk '$1 == "MemFree:" { print int($2 / 1024) }' /proc/meminfo; }
 
 # ---- what is in it --------------------------------------------------------------
 
-runs() { load "$1" && start "$1" && up "$1" 1 "$(uname -r)"; }
+runs() { load "$1" && start "$1" && up "$1" 1 "$RELEASE"; }
 
 # Where its memory starts and ends.
 ranges() { mkctl show --json "$1" | jq -r '.ranges[] | "\(.start) \(.start + .bytes)"'; }
@@ -82,7 +82,7 @@ check "what does not fit tells what it needs" \
 check "it is removed" mkctl rm least
 MEMORY=80M
 check "a little more is enough to boot" boot small 1
-check "and to tell its size" tells 'memory=[1-9][0-9]{4}$' up small 1 "$(uname -r)"
+check "and to tell its size" tells 'memory=[1-9][0-9]{4}$' up small 1 "$RELEASE"
 check "it is removed" remove small
 
 check "the host writes to its free memory" fill

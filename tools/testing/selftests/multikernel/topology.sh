@@ -43,7 +43,7 @@ check "the boot CPU is refused, with its core too" fails 'boot' create split 0-1
 check "memory is taken from the node of the CPUs" takes_from 1 2-3
 check "that is above 4 GiB" within near 4 6
 check "it boots" boots near
-check "on both threads" up near 2 "$(uname -r)"
+check "on both threads" up near 2 "$RELEASE"
 check "the host has the other core" is "the set of online CPUs" 0-1 "$(<$system/cpu/online)"
 check "it is removed" remove near
 check "the host is unharmed" unharmed
@@ -61,8 +61,8 @@ check "it is removed" mkctl rm chosen
 check "cores may be split: one thread" split one 3
 check "and one beside the boot CPU" split two 1
 check "both boot" together start one two
-check "on one CPU: one" up one 1 "$(uname -r)"
-check "on one CPU: two" up two 1 "$(uname -r)"
+check "on one CPU: one" up one 1 "$RELEASE"
+check "on one CPU: two" up two 1 "$RELEASE"
 check "the host is unharmed" unharmed
 check "they are removed" remove one two
 check "the host is unharmed" unharmed

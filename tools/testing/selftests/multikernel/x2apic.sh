@@ -30,7 +30,7 @@ restarts() { load x2 mk.act=reboot && mkctl start x2; }
 check "the host's CPUs are in x2APIC mode" x2apic_mode
 apic_base >"$scratch/before"
 check "an instance boots" boot x2 1-2
-check "on both of its CPUs" up x2 2 "$(uname -r)"
+check "on both of its CPUs" up x2 2 "$RELEASE"
 check "it is killed" mkctl kill x2
 check "its CPUs are in x2APIC mode again" x2apic_mode
 apic_base >"$scratch/after"
