@@ -11,7 +11,6 @@ status=0
 # Memory that is free is not zero here.
 interface --append page_poison=1 || status=1
 "$TOP/tools/testing/multikernel/guest/build"
-# shellcheck disable=SC2016
 lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/ends.sh" || status=1

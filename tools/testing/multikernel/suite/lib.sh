@@ -53,7 +53,6 @@ interface() {
 	step "$STEP-selftests" "build the kselftests" \
 		in_env flock "$out" make -C "$SELFTESTS" KSRC="$source" OUTPUT="$out"
 	# Cores of two CPUs, which may not be split.
-	# shellcheck disable=SC2016
 	lab interface --cpus 4,threads=2 --timeout 3000 "$@" -- bash -c '
 		status=0
 		for test in abi instance cpus memory load state cycles stress; do
