@@ -119,8 +119,18 @@ impl Loaded {
         .map_err(|error| wrong(EFBIG, error))?;
 
         let at = layout.kernel().start();
+        let lead = match layout.below_kernel(&ranges) {
+            vmlinux::LEAD.. => vmlinux::LEAD,
+            _ => 0,
+        };
+        let link = vmlinux::Link {
+            base: image.pref_address(),
+            size: image.init_size(),
+            alignment: image.alignment(),
+            lead,
+        };
         let vmlinux =
-            packed.and_then(|(data, size)| unpack(memory, at, data, size, &image, random()));
+            packed.and_then(|(data, size)| unpack(memory, at - lead, data, size, &link, random()));
         if vmlinux.is_none() {
             let start = image.kernel_offset() as usize;
             let kernel = contents
@@ -236,17 +246,12 @@ fn unpack(
     at: u64,
     data: &[u8],
     size: usize,
-    image: &Image,
+    link: &vmlinux::Link,
     random: Option<u64>,
 ) -> Option<Vmlinux> {
-    let link = vmlinux::Link {
-        base: image.pref_address(),
-        size: image.init_size(),
-        alignment: image.alignment(),
-    };
     let settle = |room: &mut [u8]| {
         zstd::unpack(data, room).filter(|unpacked| *unpacked == room.len())?;
-        Vmlinux::settle(room, &link, random)
+        Vmlinux::settle(room, link, random)
     };
     // SAFETY: The instance is stopped while a kernel is loaded, and nobody else loads one meanwhile.
     unsafe { memory.piece(at).ok()?.with_bytes(at, size, settle) }.ok()?

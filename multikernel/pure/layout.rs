@@ -169,6 +169,14 @@ impl Layout {
         self.kernel
     }
 
+    /// How much of `ranges`, what everything was planned for, is right below the kernel
+    /// and nobody's, or the initrd's.
+    pub fn below_kernel(&self, ranges: &[Range]) -> u64 {
+        let range = ranges.iter().find(|range| range.contains(self.kernel));
+        let start = range.map_or(u64::MAX, |range| range.start().max(self.ram_start()));
+        self.kernel.start().saturating_sub(start)
+    }
+
     /// The initrd: its size is that of the file.
     pub fn initrd(&self) -> Option<Range> {
         self.initrd

@@ -28,6 +28,10 @@ const PT_LOAD: u32 = 1;
 /// Kernels have two to four to load, and a note.
 const SEGMENTS_MAX: usize = 8;
 
+/// How far the segments of kernels are in their files from where they belong: the
+/// linker keeps them congruent modulo the largest page, and the headers need one.
+pub const LEAD: u64 = 2 << 20;
+
 /// How a kernel was linked, as the header of its bzImage tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
@@ -37,6 +41,9 @@ pub struct Link {
     pub size: u64,
     /// What its addresses must be multiples of.
     pub alignment: u64,
+    /// How far below the kernel's place its file starts. With [`LEAD`], segments are where
+    /// they belong already.
+    pub lead: u64,
 }
 
 /// A kernel in its place, ready to be entered.
@@ -49,23 +56,25 @@ pub struct Vmlinux {
 }
 
 impl Vmlinux {
-    /// Turns `file`, what a bzImage was unpacked to, into the kernel at the same
-    /// place. With a `random` number its virtual addresses are chosen by that,
-    /// if the kernel can have others than it was linked for.
+    /// Turns `file`, what a bzImage was unpacked to, into the kernel, which
+    /// starts `link.lead` bytes behind it. With a `random` number its virtual
+    /// addresses are chosen by that, if the kernel can have others than it was
+    /// linked for.
     ///
     /// `None` if anything is not as it is known to be: `file` is of no use then.
     pub fn settle(file: &mut [u8], link: &Link, random: Option<u64>) -> Option<Self> {
         let elf = Elf::parse(file, link)?;
         let (contents, table) = file.split_at_mut_checked(elf.end)?;
         let places = Places::parse(table, elf.has_percpu)?;
+        let kernel = contents.get_mut(usize::try_from(link.lead).ok()?..)?;
         for segment in elf.segments.iter().flatten() {
-            segment.settle(contents)?;
+            segment.settle(kernel)?;
         }
 
         let random = random.filter(|_| places.is_some());
         if let (Some(random), Some(places)) = (random, places) {
             let offset = kaslr::offset(link.base, link.size, link.alignment, random);
-            places.add(contents.get_mut(..elf.extent)?, link.base, offset)?;
+            places.add(kernel.get_mut(..elf.extent)?, link.base, offset)?;
         }
         Some(Self {
             entry: elf.entry,
@@ -77,19 +86,19 @@ impl Vmlinux {
 /// A part of the file that belongs into memory.
 #[derive(Clone, Copy)]
 struct Segment {
-    /// Where it is in the file.
+    /// Where it is, from the kernel's start.
     offset: usize,
-    /// Where it goes, from the kernel's start: no higher than `offset`.
+    /// Where it goes, from there: no higher than `offset`.
     place: usize,
     /// Its size in the file.
     bytes: usize,
 }
 
 impl Segment {
-    fn settle(&self, contents: &mut [u8]) -> Option<()> {
+    fn settle(&self, kernel: &mut [u8]) -> Option<()> {
         let distance = self.offset.checked_sub(self.place)?;
         let end = self.offset.checked_add(self.bytes)?;
-        let both = contents.get_mut(self.place..end)?;
+        let both = kernel.get_mut(self.place..end)?;
         if distance > 0 && distance <= both.len() {
             both.copy_within(distance.., 0);
         }
@@ -153,10 +162,14 @@ impl Elf {
             elf.has_percpu |= is_percpu;
             is_entry_there |= (place..place.checked_add(size as u64)?).contains(&elf.entry);
             let place = usize::try_from(place).ok()?;
-            if offset < file_end || place < elf.extent || offset < place {
+            if offset < file_end || place < elf.extent {
                 return None;
             }
             file_end = offset.checked_add(size)?;
+            let offset = offset.checked_sub(usize::try_from(link.lead).ok()?)?;
+            if offset < place {
+                return None;
+            }
             elf.extent = place.checked_add(size)?;
             *slot = Some(Segment {
                 offset,

@@ -71,6 +71,12 @@ fn check(request: &Request<'_>) -> Layout {
         assert_eq!(initrd.start() % 4096, 0);
         assert!(!initrd.overlaps(kernel));
     }
+    let below = layout.below_kernel(request.ranges);
+    if below > 0 {
+        let below = range(kernel.start() - below, below);
+        assert!(request.ranges.iter().any(|r| r.contains(below)), "{below}");
+        assert!(!below.overlaps(ours), "{below}");
+    }
 
     // The memory map: all that it has and nothing else, each byte once, the
     // tables no RAM, the rest RAM.
@@ -104,6 +110,10 @@ fn a_usual_instance() {
     let ranges = [range(0x4000_0000, 384 * MIB)];
     let layout = check(&request(&ranges, 0x3c39000, 30_000_001));
     assert_eq!(layout.kernel().start(), 0x4020_0000);
+    assert_eq!(
+        layout.below_kernel(&ranges),
+        0x4020_0000 - layout.ram_start()
+    );
     let initrd = layout.initrd().unwrap();
     assert!(ranges[0].end() - initrd.end() < 4096, "at the top");
 }

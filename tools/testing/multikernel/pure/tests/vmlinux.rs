@@ -13,6 +13,7 @@ const LINK: Link = Link {
     base: BASE,
     size: MIB,
     alignment: 2 * MIB,
+    lead: 0,
 };
 
 /// A part of a kernel: its place in the file, its virtual address (0: as linked), its place in
@@ -123,6 +124,37 @@ fn segments_go_to_their_places() {
         let (vmlinux, kernel) = settle(file(segments, lists), None).unwrap();
         assert_eq!((vmlinux.entry, vmlinux.is_random), (ENTRY, false));
         holds(&kernel, segments);
+    }
+}
+
+#[test]
+fn segments_are_in_their_places_if_the_file_starts_before_them() {
+    let link = Link {
+        lead: 0x1000,
+        ..LINK
+    };
+    let cases: [(&[Segment], &[&[u64]]); 2] = [
+        (&NEW, &[&[0x10], &[0x1018]]),
+        (&OLD, &[&[0x10], &[0x1020], &[0x1018]]),
+    ];
+    for (segments, lists) in cases {
+        let mut led = file(segments, lists);
+        let vmlinux = Vmlinux::settle(&mut led, &link, None).unwrap();
+        holds(&led[0x1000..], segments);
+        assert_eq!(vmlinux, settle(file(segments, lists), None).unwrap().0);
+
+        let mut led = file(segments, lists);
+        Vmlinux::settle(&mut led, &link, Some(RANDOM)).unwrap();
+        let (_, kernel) = settle(file(segments, lists), Some(RANDOM)).unwrap();
+        for Segment(_, _, place, size) in segments {
+            let (start, end) = (*place as usize, (place + size) as usize);
+            assert!(led[0x1000..][start..end] == kernel[start..end]);
+        }
+    }
+    // The first of them is below its place, or there is nothing behind.
+    for lead in [0x1001, 0x2000, 0x10000, u64::MAX] {
+        let link = Link { lead, ..LINK };
+        assert!(Vmlinux::settle(&mut file(&NEW, &[&[], &[]]), &link, None).is_none());
     }
 }
 
