@@ -4,3 +4,5 @@
 
 #[path = "../../../../../multikernel/pure/mod.rs"]
 pub mod pure;
+
+pub mod ram;
