@@ -7,7 +7,7 @@ set -euo pipefail
 
 status=0
 for manifest in tools/testing/multikernel/pure tools/testing/multikernel/log \
-	tools/testing/multikernel/bench tools/multikernel; do
+	tools/testing/multikernel/loom tools/testing/multikernel/bench tools/multikernel; do
 	in_env env CARGO_TARGET_DIR="$BUILD/cargo" cargo test --quiet --locked --no-fail-fast \
 		--manifest-path "$TOP/$manifest/Cargo.toml" || status=1
 done
