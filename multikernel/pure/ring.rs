@@ -23,7 +23,6 @@
 use super::half::{Data, Halves, Size, State, HEADER, LINE};
 use super::half::{HEAD, STATE, WANT_DATA, WANT_ROOM};
 use core::fmt;
-use core::ops::Range;
 
 /// The sender's end.
 #[derive(Debug)]
@@ -67,9 +66,18 @@ pub struct Message<'a, H> {
     len: u32,
 }
 
-/// Where the bytes of a message are, as offsets in the sender's half: in one
-/// piece, or in two where the data begin again. The second may be empty.
-pub type Pieces = [Range<usize>; 2];
+/// Some bytes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where they are in the sender's half.
+    pub at: usize,
+    /// How many they are.
+    pub len: usize,
+}
+
+/// A message is in one piece, or in two where the data begin again. The second
+/// may be empty.
+pub type Pieces = [Piece; 2];
 
 /// What the peer's half cannot have, if the peer is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +140,17 @@ fn header(position: u64, len: u32) -> u64 {
 }
 
 fn pieces(size: Size, position: u64, len: u32) -> Pieces {
-    let start = size.at(position.wrapping_add(u64::from(HEADER)));
-    let end = start.wrapping_add(len as usize);
+    let at = size.at(position.wrapping_add(u64::from(HEADER)));
     let limit = size.at(0).wrapping_add(size.bytes() as usize);
-    if end <= limit {
-        [start..end, end..end]
-    } else {
-        let rest = end.wrapping_sub(limit);
-        [start..limit, size.at(0)..size.at(0).wrapping_add(rest)]
-    }
+    let len = len as usize;
+    let first = len.min(limit.wrapping_sub(at));
+    [
+        Piece { at, len: first },
+        Piece {
+            at: size.at(0),
+            len: len.wrapping_sub(first),
+        },
+    ]
 }
 
 impl<H: Halves> Sender<H> {
@@ -182,9 +192,9 @@ impl<H: Halves> Sender<H> {
         let slot = self.reserve(message.len())?;
         let [first, second] = slot.pieces();
         let halves = &slot.sender.halves;
-        if let Some((head, tail)) = message.split_at_checked(first.len()) {
-            halves.write(first.start, head);
-            halves.write(second.start, tail);
+        if let Some((head, tail)) = message.split_at_checked(first.len) {
+            halves.write(first.at, head);
+            halves.write(second.at, tail);
         }
         slot.commit();
         Ok(())
@@ -338,11 +348,11 @@ impl<H: Halves> Receiver<H> {
         let [first, second] = message.pieces();
         let halves = &message.receiver.halves;
         let room = to.len();
-        if let Some((head, tail)) = to.split_at_mut_checked(first.len().min(room)) {
-            halves.read(first.start, head);
-            let rest = second.len().min(tail.len());
+        if let Some((head, tail)) = to.split_at_mut_checked(first.len.min(room)) {
+            halves.read(first.at, head);
+            let rest = second.len.min(tail.len());
             if let Some(tail) = tail.get_mut(..rest) {
-                halves.read(second.start, tail);
+                halves.read(second.at, tail);
             }
         }
         message.consume();
