@@ -15,17 +15,24 @@
 #![allow(unreachable_pub)]
 
 pub mod acpi;
+pub mod agent;
+pub mod area;
 pub mod bootparams;
 pub mod bytes;
 pub mod bzimage;
+pub mod clock;
 pub mod cmdline;
 pub mod cpus;
+pub mod directory;
+pub mod doorbell;
 pub mod e820;
 pub mod half;
+pub mod handshake;
 pub mod kaslr;
 pub mod layout;
 pub mod madt;
 pub mod memory;
+pub mod message;
 pub mod name;
 pub mod pagewalk;
 pub mod paging;

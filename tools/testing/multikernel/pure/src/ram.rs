@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a channel, in this process.
+//! The memory of a channel, or of an area, in this process.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use crate::pure::half::{Data, Halves, Size, DATA, HEAD, STATE, WANT_DATA, WANT_ROOM};
+use crate::pure::half::{Data, Halves, Size, DATA};
 
 const WORD: usize = 8;
 
@@ -38,8 +38,6 @@ impl Ram {
 
     fn word(&self, half: usize, at: usize) -> &AtomicU64 {
         assert_eq!(at % WORD, 0, "not a word: {at}");
-        let is_known = [STATE, HEAD, WANT_DATA, WANT_ROOM].contains(&at);
-        assert!(is_known || at >= DATA, "no such word: {at}");
         &self.halves[half][at / WORD]
     }
 }
@@ -52,9 +50,15 @@ pub struct Side<'a> {
 }
 
 impl Side<'_> {
-    /// Reads a word of this side's own half, which no ring does.
+    /// Reads a word of this side's own half, which only the peer does.
     pub fn own(&self, at: usize) -> u64 {
         self.ram.word(self.side, at).load(Acquire)
+    }
+
+    /// The same, some bytes.
+    pub fn own_bytes(&self, at: usize, len: usize) -> Vec<u8> {
+        let words = (at..at + len).step_by(WORD);
+        words.flat_map(|at| self.own(at).to_le_bytes()).collect()
     }
 }
 

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The host's wall clock, as an instance reads it: a page of numbers that tell
+//! the time from the time stamp counter, which all processors share.
+
+use super::half::Halves;
+
+const SEQUENCE: usize = 0;
+const FLAGS: usize = 8;
+const TSC: usize = 16;
+const REALTIME: usize = 24;
+const MULTIPLIER: usize = 32;
+/// And the offset of TAI, in the high half.
+const SHIFT: usize = 40;
+
+const VALID: u64 = 1 << 0;
+const SYNCHRONIZED: u64 = 1 << 1;
+
+const SHIFT_MAX: u32 = 63;
+
+/// How often a reader tries, while the writer writes.
+const TRIES: usize = 1000;
+
+/// A time, and how to tell those near it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// A value of the counter.
+    pub tsc: u64,
+    /// `CLOCK_REALTIME` at that value, in nanoseconds.
+    pub realtime_ns: u64,
+    /// Differences of the counter times this,
+    pub multiplier: u64,
+    /// divided by two to the power of this, are nanoseconds.
+    pub shift: u32,
+    /// Seconds that TAI is ahead of UTC.
+    pub tai_offset: i32,
+    /// Whether the host's clock follows a better one.
+    pub is_synchronized: bool,
+}
+
+impl Clock {
+    /// Writes it to the page at offset `at` of the host's part. One writer at a
+    /// time.
+    pub fn publish(&self, halves: &impl Halves, at: usize, sequence: &mut u64) {
+        let word = |offset: usize| at.wrapping_add(offset);
+        // Odd. None of what follows is seen before it.
+        halves.store(word(SEQUENCE), sequence.wrapping_add(1));
+        let synchronized = if self.is_synchronized {
+            SYNCHRONIZED
+        } else {
+            0
+        };
+        halves.store(word(FLAGS), VALID | synchronized);
+        halves.store(word(TSC), self.tsc);
+        halves.store(word(REALTIME), self.realtime_ns);
+        halves.store(word(MULTIPLIER), self.multiplier);
+        let tai_offset = u64::from(self.tai_offset as u32) << 32;
+        halves.store(word(SHIFT), u64::from(self.shift) | tai_offset);
+        *sequence = sequence.wrapping_add(2);
+        halves.store(word(SEQUENCE), *sequence);
+    }
+
+    /// Reads it from the page at offset `at` of the host's part. `None`: there
+    /// is no time, or the host never stops writing.
+    pub fn read(halves: &impl Halves, at: usize) -> Option<Self> {
+        let word = |offset: usize| halves.load(at.wrapping_add(offset));
+        for _ in 0..TRIES {
+            let sequence = word(SEQUENCE);
+            let (flags, shift) = (word(FLAGS), word(SHIFT));
+            let clock = Self {
+                tsc: word(TSC),
+                realtime_ns: word(REALTIME),
+                multiplier: word(MULTIPLIER),
+                shift: shift as u32,
+                tai_offset: (shift >> 32) as i32,
+                is_synchronized: flags & SYNCHRONIZED != 0,
+            };
+            // All of that was read before this.
+            if sequence % 2 == 0 && word(SEQUENCE) == sequence {
+                return Some(clock).filter(|clock| flags & VALID != 0 && clock.shift <= SHIFT_MAX);
+            }
+            core::hint::spin_loop();
+        }
+        None
+    }
+
+    /// `CLOCK_REALTIME` at a value of the counter, in nanoseconds.
+    pub fn realtime_ns(&self, tsc: u64) -> u64 {
+        let ns = |ticks: u64| {
+            let ns = u128::from(ticks).wrapping_mul(u128::from(self.multiplier));
+            (ns >> self.shift.min(SHIFT_MAX)) as u64
+        };
+        match tsc.checked_sub(self.tsc) {
+            Some(later) => self.realtime_ns.wrapping_add(ns(later)),
+            None => self
+                .realtime_ns
+                .wrapping_sub(ns(self.tsc.wrapping_sub(tsc))),
+        }
+    }
+}
