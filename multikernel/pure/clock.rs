@@ -38,6 +38,10 @@ pub struct Clock {
     pub is_synchronized: bool,
 }
 
+/// The host was writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writing;
+
 impl Clock {
     /// Writes it to the page at offset `at` of the host's part. One writer at a
     /// time.
@@ -63,25 +67,34 @@ impl Clock {
     /// Reads it from the page at offset `at` of the host's part. `None`: there
     /// is no time, or the host never stops writing.
     pub fn read(halves: &impl Halves, at: usize) -> Option<Self> {
-        let word = |offset: usize| halves.load(at.wrapping_add(offset));
         for _ in 0..TRIES {
-            let sequence = word(SEQUENCE);
-            let (flags, shift) = (word(FLAGS), word(SHIFT));
-            let clock = Self {
-                tsc: word(TSC),
-                realtime_ns: word(REALTIME),
-                multiplier: word(MULTIPLIER),
-                shift: shift as u32,
-                tai_offset: (shift >> 32) as i32,
-                is_synchronized: flags & SYNCHRONIZED != 0,
-            };
-            // All of that was read before this.
-            if sequence % 2 == 0 && word(SEQUENCE) == sequence {
-                return Some(clock).filter(|clock| flags & VALID != 0 && clock.shift <= SHIFT_MAX);
+            if let Ok(clock) = Self::try_read(halves, at) {
+                return clock;
             }
             core::hint::spin_loop();
         }
         None
+    }
+
+    /// The same, once. `Err`: the host was writing.
+    pub fn try_read(halves: &impl Halves, at: usize) -> Result<Option<Self>, Writing> {
+        let word = |offset: usize| halves.load(at.wrapping_add(offset));
+        let sequence = word(SEQUENCE);
+        let (flags, shift) = (word(FLAGS), word(SHIFT));
+        let clock = Self {
+            tsc: word(TSC),
+            realtime_ns: word(REALTIME),
+            multiplier: word(MULTIPLIER),
+            shift: shift as u32,
+            tai_offset: (shift >> 32) as i32,
+            is_synchronized: flags & SYNCHRONIZED != 0,
+        };
+        // All of that was read before this.
+        if sequence % 2 != 0 || word(SEQUENCE) != sequence {
+            return Err(Writing);
+        }
+        let is_valid = flags & VALID != 0 && clock.shift <= SHIFT_MAX;
+        Ok(is_valid.then_some(clock))
     }
 
     /// `CLOCK_REALTIME` at a value of the counter, in nanoseconds.
