@@ -7,8 +7,10 @@
 #[allow(dead_code)]
 pub mod pure;
 
+mod area;
 mod memory;
 mod side;
 
+pub use area::{area, Area};
 pub use memory::Memory;
 pub use side::{pair, In, Out, Side};
