@@ -132,7 +132,7 @@ impl State {
 /// that it can be called in a panic.
 pub fn leave(halves: &impl Halves, gone: Gone, text: &[u8]) {
     let mut bytes = text.iter().copied();
-    for at in (TEXT..).step_by(8).take(TEXT_BYTES / 8) {
+    for at in (TEXT..TEXT + TEXT_BYTES).step_by(8) {
         let word = [(); 8].map(|()| bytes.next().unwrap_or(0));
         halves.store(at, u64::from_le_bytes(word));
     }
@@ -143,7 +143,10 @@ pub fn leave(halves: &impl Halves, gone: Gone, text: &[u8]) {
 /// the agent has written, these are printable characters.
 pub fn read_text(halves: &impl Halves, out: &mut [u8; TEXT_BYTES]) -> usize {
     let mut len = 0usize;
-    for (at, to) in (TEXT..).step_by(8).zip(out.chunks_exact_mut(8)) {
+    for (at, to) in (TEXT..TEXT + TEXT_BYTES)
+        .step_by(8)
+        .zip(out.chunks_exact_mut(8))
+    {
         to.copy_from_slice(&halves.load(at).to_le_bytes());
         for byte in to {
             if *byte == 0 {

@@ -233,18 +233,23 @@ impl Answer {
     }
 }
 
+/// Offsets of the words of a name.
+fn words(at: usize) -> [usize; name::BYTES / 8] {
+    [0, 8, 16, 24].map(|offset| at.wrapping_add(offset))
+}
+
 /// Reads a name, each word once.
 fn text(halves: &impl Halves, at: usize) -> [u8; name::BYTES] {
     let mut bytes = [0; name::BYTES];
-    for (word, at) in bytes.chunks_exact_mut(8).zip((at..).step_by(8)) {
+    for (word, at) in bytes.chunks_exact_mut(8).zip(words(at)) {
         word.copy_from_slice(&halves.load(at).to_le_bytes());
     }
     bytes
 }
 
 fn put_text(halves: &impl Halves, at: usize, bytes: &[u8; name::BYTES]) {
-    for (n, at) in (0..name::BYTES).step_by(8).zip((at..).step_by(8)) {
-        halves.store(at, super::bytes::u64(bytes, n).unwrap_or(0));
+    for (word, at) in bytes.chunks_exact(8).zip(words(at)) {
+        halves.store(at, super::bytes::u64(word, 0).unwrap_or(0));
     }
 }
 

@@ -6,8 +6,10 @@
 //! puts a fence, and looks at everything as if it had been rung: who read the old
 //! place had sent before, and who sends later reads the new one.
 
-use super::acpi::APIC_ID_MAX;
 use core::fmt;
+
+/// All processors, in either mode of the local APIC.
+const EVERYONE: [u32; 2] = [0xff, u32::MAX];
 
 /// The first vector that is no exception.
 const VECTOR_MIN: u32 = 0x20;
@@ -62,8 +64,7 @@ impl Doorbell {
         if doorbell.word() != word {
             return Err(Error::Word(word));
         }
-        // The others may be many processors.
-        if doorbell.apic_id > APIC_ID_MAX || !is_peers(doorbell.apic_id) {
+        if EVERYONE.contains(&doorbell.apic_id) || !is_peers(doorbell.apic_id) {
             return Err(Error::ApicId(doorbell.apic_id));
         }
         Ok(Some(doorbell))

@@ -7,8 +7,28 @@
 #![no_std]
 #![allow(dead_code, missing_docs)]
 
+#[path = "../../../../multikernel/pure/agent.rs"]
+pub mod agent;
+#[path = "../../../../multikernel/pure/area.rs"]
+pub mod area;
+#[path = "../../../../multikernel/pure/bytes.rs"]
+pub mod bytes;
+#[path = "../../../../multikernel/pure/clock.rs"]
+pub mod clock;
+#[path = "../../../../multikernel/pure/directory.rs"]
+pub mod directory;
+#[path = "../../../../multikernel/pure/doorbell.rs"]
+pub mod doorbell;
 #[path = "../../../../multikernel/pure/half.rs"]
 pub mod half;
+#[path = "../../../../multikernel/pure/handshake.rs"]
+pub mod handshake;
+#[path = "../../../../multikernel/pure/message.rs"]
+pub mod message;
+#[path = "../../../../multikernel/pure/name.rs"]
+pub mod name;
+#[path = "../../../../multikernel/pure/range.rs"]
+pub mod range;
 #[path = "../../../../multikernel/pure/ring.rs"]
 pub mod ring;
 
@@ -54,7 +74,64 @@ pub fn two_pieces(receiver: &mut Receiver<Memory<'_>>) -> Option<(Pieces, usize)
     Some(told)
 }
 
+pub fn host_page(part: Memory<'_>, table: &[u8], channel: u32) -> Option<usize> {
+    let area = area::parse_table(table).ok()?;
+    let host = area::Host::read(&part, area.bytes()).ok()?;
+    host.publish(&part);
+    area::Verdict::read(&part, host.run).ok()?.publish(&part, 1);
+    host.entry(channel)
+}
+
+pub fn agent_page(part: Memory<'_>, run: u64, text: &mut [u8; agent::TEXT_BYTES]) -> usize {
+    if let Some(agent) = agent::Agent::read(&part, run) {
+        agent.publish(&part);
+    }
+    match agent::State::read(&part) {
+        Ok(agent::State::Gone(gone)) => {
+            agent::leave(&part, gone, text);
+            agent::read_text(&part, text)
+        }
+        _ => 0,
+    }
+}
+
+pub fn agree(
+    own: handshake::Offer,
+    peer: handshake::Offer,
+    chosen: handshake::Terms,
+) -> Result<handshake::Terms, handshake::Error> {
+    own.check(&chosen)?;
+    own.meet(&peer)
+}
+
+pub fn doorbell(word: u64, id: u32) -> Result<Option<u64>, doorbell::Error> {
+    let bell = doorbell::Doorbell::parse(word, |other| other == id)?;
+    bell.map(|bell| Ok(bell.moved(id, 99)?.word())).transpose()
+}
+
+pub fn time(part: Memory<'_>, at: usize, tsc: u64) -> Option<u64> {
+    let clock = clock::Clock::read(&part, at)?;
+    clock.publish(&part, at, &mut 0);
+    Some(clock.realtime_ns(tsc))
+}
+
+pub fn channel(part: Memory<'_>, at: usize, answer: u64) -> Result<u64, directory::Error> {
+    let status = directory::Status::read(&part, at)?;
+    status.publish(&part, at);
+    directory::Channel::read(&part, at, status)?.write(&part, at);
+    let answer = directory::Answer::parse(answer, status.generation);
+    Ok(answer.map_or(0, |answer| answer.word(status.generation)))
+}
+
+pub fn control(bytes: &[u8], out: &mut [u8]) -> Option<usize> {
+    message::Message::parse(bytes).ok()?.write(out)
+}
+
+pub fn created(rest: &[u8]) -> Option<[u8; 8]> {
+    message::Created::parse(rest).map(message::Created::bytes)
+}
+
 #[cfg(control)]
-pub fn control(bytes: &[u8], at: usize) -> u8 {
+pub fn panics(bytes: &[u8], at: usize) -> u8 {
     bytes[at]
 }

@@ -12,7 +12,14 @@ use assembly::{assembly, panics};
 #[test]
 fn nothing_panics() {
     let assembly = assembly("protocol", &[]);
-    for name in ["reserve", "receive", "two_pieces"] {
+    for name in [
+        "reserve",
+        "receive",
+        "host_page",
+        "agent_page",
+        "channel",
+        "created",
+    ] {
         assert!(assembly.contains(name), "{name}");
     }
     assert_eq!(panics(&assembly), [""; 0]);
