@@ -2,6 +2,7 @@
 
 //! What an agent tells of itself, in its part of the area.
 
+use super::bytes::pair;
 use super::half::Halves;
 use super::handshake::Terms;
 
@@ -112,7 +113,7 @@ impl State {
         match self {
             Self::None => 0,
             Self::Ready => 1,
-            Self::Gone(gone) => 2 | (gone as u64) << 32,
+            Self::Gone(gone) => pair(2, gone as u32),
         }
     }
 

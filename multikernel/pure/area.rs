@@ -4,7 +4,7 @@
 //! agent's. They are the two [`Halves`] of it; offsets are from the beginning of
 //! each part.
 
-use super::bytes;
+use super::bytes::{self, pair};
 use super::directory::{CHANNELS_MAX, ENTRY_BYTES};
 use super::doorbell::Doorbell;
 use super::half::Halves;
@@ -105,7 +105,6 @@ pub fn write_table(table: &mut [u8], area: Range) -> Option<()> {
 impl Host {
     /// Writes it. The doorbell has to be there before.
     pub fn publish(&self, halves: &impl Halves) {
-        let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
         for (at, word) in [
             (
                 VERSIONS,
@@ -175,7 +174,7 @@ impl Host {
 impl Verdict {
     /// Writes it, on the agent with this number.
     pub fn publish(self, halves: &impl Halves, attach: u64) {
-        halves.store(VERDICT, attach << 32 | self as u64);
+        halves.store(VERDICT, pair(self as u32, attach as u32));
     }
 
     /// Reads it. `Err`: it makes no sense.

@@ -22,6 +22,11 @@ pub fn u64(buffer: &[u8], at: usize) -> Option<u64> {
     array(buffer, at).map(u64::from_le_bytes)
 }
 
+/// Two 32-bit fields as the 64-bit one that they are together.
+pub fn pair(low: u32, high: u32) -> u64 {
+    (u64::from(high) << 32) | u64::from(low)
+}
+
 /// Puts `field` at offset `at`. `None`, and nothing written, if it does not
 /// fit into `buffer`.
 pub fn put(buffer: &mut [u8], at: usize, field: &[u8]) -> Option<()> {

@@ -6,6 +6,7 @@
 //! An entry is written by the host alone, and its state last. Its memory is
 //! given to others only when the agent has answered that it left, or is dead.
 
+use super::bytes::pair;
 use super::half::{Halves, Size, DATA};
 use super::name;
 use super::name::Name;
@@ -154,7 +155,7 @@ impl Status {
 
     /// Writes it.
     pub fn publish(self, halves: &impl Halves, at: usize) {
-        let word = u64::from(self.generation) << 32 | self.state as u64;
+        let word = pair(self.state as u32, self.generation);
         halves.store(at.wrapping_add(STATE), word);
     }
 }
@@ -198,11 +199,11 @@ impl Channel {
     /// comes next.
     pub fn write(&self, halves: &impl Halves, at: usize) {
         let store = |offset: usize, word| halves.store(at.wrapping_add(offset), word);
-        store(KIND, u64::from(self.peer) << 32 | self.kind as u64);
+        store(KIND, pair(self.kind as u32, self.peer));
         store(OWN, self.own.address);
         store(OTHER, self.other.address);
-        let bytes = |half: &Half| u64::from(half.size.bytes());
-        store(BYTES, bytes(&self.other) << 32 | bytes(&self.own));
+        let bytes = |half: &Half| half.size.bytes();
+        store(BYTES, pair(bytes(&self.own), bytes(&self.other)));
         let none = [0; name::BYTES];
         let peer_name = self.peer_name.as_ref().map_or(&none, Name::as_bytes);
         put_text(halves, at.wrapping_add(NAME), self.name.as_bytes());
@@ -213,7 +214,7 @@ impl Channel {
 impl Answer {
     /// The word that answers for a channel.
     pub fn word(self, generation: u32) -> u64 {
-        u64::from(generation) << 32 | self as u64
+        pair(self as u32, generation)
     }
 
     /// What a word of the agent says of the channel with this generation.

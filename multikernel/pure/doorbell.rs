@@ -81,8 +81,8 @@ impl Doorbell {
     /// As it is published.
     pub fn word(self) -> u64 {
         VALID
-            | u64::from(self.moves) << MOVES_SHIFT
-            | u64::from(self.vector) << VECTOR_SHIFT
+            | (u64::from(self.moves) << MOVES_SHIFT)
+            | (u64::from(self.vector) << VECTOR_SHIFT)
             | u64::from(self.apic_id)
     }
 

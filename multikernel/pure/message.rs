@@ -2,7 +2,7 @@
 
 //! What host and agent ask of each other, over the control channel.
 
-use super::bytes::{array, put, u32, u64};
+use super::bytes::{array, pair, put, u32, u64};
 use super::name::{self, Name};
 use core::fmt;
 
@@ -230,7 +230,7 @@ impl Created {
 
     /// The rest of an answer.
     pub fn bytes(self) -> [u8; CREATED_BYTES - HEADER_BYTES] {
-        (u64::from(self.generation) << 32 | u64::from(self.channel)).to_le_bytes()
+        pair(self.channel, self.generation).to_le_bytes()
     }
 }
 

@@ -20,6 +20,7 @@
 //! peer's half without a check. What cannot be there breaks the channel:
 //! [`Fault`]. Both calls that can find a fault go on finding it.
 
+use super::bytes::pair;
 use super::half::{Data, Halves, Size, State, HEADER, LINE};
 use super::half::{HEAD, STATE, WANT_DATA, WANT_ROOM};
 use core::fmt;
@@ -136,7 +137,7 @@ fn record(len: u32) -> u64 {
 /// The header of a message at `position`: its length, and which line of all
 /// lines this is, so that one from elsewhere is noticed.
 fn header(position: u64, len: u32) -> u64 {
-    u64::from(len) | (position / u64::from(LINE)) << 32
+    pair(len, (position / u64::from(LINE)) as u32)
 }
 
 fn pieces(size: Size, position: u64, len: u32) -> Pieces {
@@ -344,7 +345,7 @@ impl<H: Halves> Receiver<H> {
         H: Data,
     {
         let message = self.peek()?;
-        let len = message.len();
+        let len = message.bytes();
         let [first, second] = message.pieces();
         let halves = &message.receiver.halves;
         let room = to.len();
@@ -433,7 +434,7 @@ impl<H: Halves> Message<'_, H> {
     }
 
     /// How many they are: 1 to [`Size::message_max`].
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.len as usize
     }
 

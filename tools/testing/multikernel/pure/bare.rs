@@ -69,7 +69,7 @@ pub fn two_pieces(receiver: &mut Receiver<Memory<'_>>) -> Option<(Pieces, usize)
         return None;
     }
     let message = receiver.peek().ok()?;
-    let told = (message.pieces(), message.len());
+    let told = (message.pieces(), message.bytes());
     message.consume();
     Some(told)
 }

@@ -33,7 +33,7 @@ impl Peer<'_> {
     }
 
     fn word(&mut self) -> u64 {
-        (0..8).fold(0, |word, _| word << 8 | u64::from(self.byte()))
+        (0..8).fold(0, |word, _| (word << 8) | u64::from(self.byte()))
     }
 
     /// What this side finds at an offset.
@@ -43,12 +43,12 @@ impl Peer<'_> {
             HEAD => self.tail - u64::from(self.byte()) * 64 % (self.tail - self.head + 64),
             WANT_DATA => self.tail,
             WANT_ROOM => self.head,
-            _ => (u64::from(self.byte()) + 1) | self.head / 64 << 32,
+            _ => (u64::from(self.byte()) + 1) | ((self.head / 64) << 32),
         };
         match self.byte() {
             0..200 => right,
             200..210 => 0,
-            210..225 => right ^ 1 << (self.byte() % 64),
+            210..225 => right ^ (1 << (self.byte() % 64)),
             225..240 => right.wrapping_add(u64::from(self.byte())).wrapping_sub(128),
             _ => self.word(),
         }
@@ -158,7 +158,7 @@ fuzz_target!(|data: &[u8]| {
             }
             6 => {
                 if let Ok(message) = receiver.peek() {
-                    check_pieces(&message.pieces(), message.len(), size);
+                    check_pieces(&message.pieces(), message.bytes(), size);
                     if step & 8 != 0 {
                         message.consume();
                     }

@@ -125,8 +125,8 @@ fn host_page() {
             ("nr_channels", 64, 4),
             ("channel_bytes", 128, 4),
             ("agent_at", 0x4000, 8),
-            ("verdict", 7 << 32 | 2, 8),
-            ("doorbell", 1 << 63 | 1 << 40 | 0x87 << 32 | 0x65, 8),
+            ("verdict", (7 << 32) | 2, 8),
+            ("doorbell", (1 << 63) | (1 << 40) | (0x87 << 32) | 0x65, 8),
         ],
     );
     assert_eq!(Host::read(&ram.side(1), 0x5000), Ok(host));
@@ -152,13 +152,13 @@ fn agent_page() {
         ("run", 3, 8),
         ("attach", 0x1_0000_0007, 8),
         ("state", 1, 8),
-        ("doorbell", 1 << 63 | 0x30 << 32 | 1, 8),
+        ("doorbell", (1 << 63) | (0x30 << 32) | 1, 8),
     ];
     compare("agent", ram.side(1), 0, "mk_agent_page", &fields);
     assert_eq!(Agent::read(&ram.side(0), 3), Some(agent));
 
     agent::leave(&ram.side(1), Gone::Panic, b"why");
-    fields[5].1 = 5 << 32 | 2;
+    fields[5].1 = (5 << 32) | 2;
     fields.push(("text", u32::from_le_bytes(*b"why\0").into(), 8));
     compare("agent-gone", ram.side(1), 0, "mk_agent_page", &fields);
 
@@ -229,7 +229,7 @@ fn channel() {
         0x2080,
         "mk_channel",
         &[
-            ("state", 5 << 32 | 2, 8),
+            ("state", (5 << 32) | 2, 8),
             ("kind", 2, 4),
             ("peer", 9, 4),
             ("own", 0x10_0000, 8),
@@ -347,7 +347,7 @@ fn numbers() {
             doorbell.word() & !0xffff_ffff & !(1 << 63),
         ),
         ("MK_DOORBELL_MOVES", 0xffff << 40),
-        ("MK_DOORBELL_VALID", doorbell.word() & 1 << 63),
+        ("MK_DOORBELL_VALID", doorbell.word() & (1 << 63)),
         ("mk_half.state", half::STATE as u64),
         ("mk_half.head", half::HEAD as u64),
         ("mk_half.want_data", half::WANT_DATA as u64),

@@ -174,13 +174,13 @@ fn agents() {
         assert_eq!(Verdict::read(&side, 7), Ok(verdict));
         assert_eq!(Verdict::read(&side, 8), Ok(Verdict::None));
     }
-    host.store(128, 7 << 32 | 4);
+    host.store(128, (7 << 32) | 4);
     assert!(Verdict::read(&side, 7).is_err());
 
     agent::leave(&side, Gone::Restart, b"");
     let gone = agent::State::Gone(Gone::Restart);
     assert_eq!(agent::State::read(&host), Ok(gone));
-    for word in [3, 1 << 32, 1 << 32 | 1, 7 << 32 | 2, u64::MAX] {
+    for word in [3, 1 << 32, (1 << 32) | 1, (7 << 32) | 2, u64::MAX] {
         side.store(128, word);
         assert_eq!(agent::State::read(&host), Err(word));
     }
@@ -223,7 +223,7 @@ fn doorbells() {
     let word = bell.word();
     for (word, error) in [
         (word & !(1 << 63), doorbell::Error::Word(word & !(1 << 63))),
-        (word | 1 << 56, doorbell::Error::Word(word | 1 << 56)),
+        (word | (1 << 56), doorbell::Error::Word(word | (1 << 56))),
         (word & !(0xff << 32), doorbell::Error::Vector(0)),
         (word ^ 1, doorbell::Error::ApicId(3)),
     ] {
@@ -307,9 +307,9 @@ fn entries() {
     // This changes nothing.
     assert_eq!(read(40, 1), Ok(channel()));
     for (at, word, error) in [
-        (0, 2 << 32 | 1, Error::Changed),
-        (0, 1 << 32 | 2, Error::Changed),
-        (0, 1 << 32 | 3, Error::State(1 << 32 | 3)),
+        (0, (2 << 32) | 1, Error::Changed),
+        (0, (1 << 32) | 2, Error::Changed),
+        (0, (1 << 32) | 3, Error::State((1 << 32) | 3)),
         (8, 3, Error::Kind(3)),
         (16, 0, Error::Half(0, 8192)),
         (16, 0x10_0800, Error::Half(0x10_0800, 8192)),
@@ -317,9 +317,9 @@ fn entries() {
         (24, 0x10_0000, Error::Overlap),
         (24, 0x10_2000, Error::Overlap),
         (32, 8192 << 32, Error::Half(0x10_0000, 0)),
-        (32, 8192 << 32 | 2048, Error::Half(0x10_0000, 2048)),
-        (32, 8192 << 32 | 8193, Error::Half(0x10_0000, 8193)),
-        (32, 1 << 63 | 8192, Error::Half(0x20_0000, 1 << 31)),
+        (32, (8192 << 32) | 2048, Error::Half(0x10_0000, 2048)),
+        (32, (8192 << 32) | 8193, Error::Half(0x10_0000, 8193)),
+        (32, (1 << 63) | 8192, Error::Half(0x20_0000, 1 << 31)),
     ] {
         assert_eq!(read(at, word), Err(error));
         assert!(!error.to_string().is_empty());
@@ -345,7 +345,7 @@ fn answers() {
         assert_eq!(Answer::parse(word, 5), Ok(answer));
         assert_eq!(Answer::parse(word, 6), Ok(Answer::None));
     }
-    assert_eq!(Answer::parse(5 << 32 | 4, 5), Err(5 << 32 | 4));
+    assert_eq!(Answer::parse((5 << 32) | 4, 5), Err((5 << 32) | 4));
 }
 
 #[test]

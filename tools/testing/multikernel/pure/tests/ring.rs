@@ -90,7 +90,7 @@ fn what_is_not_committed_is_not_sent() {
     assert_eq!(receiver.peek().err(), Some(ReceiveError::Empty));
     sender.send(b"one").unwrap();
     // What is only looked at stays.
-    assert_eq!(receiver.peek().unwrap().len(), 3);
+    assert_eq!(receiver.peek().unwrap().bytes(), 3);
     assert_eq!(receive(&mut receiver).unwrap(), b"one");
     assert_eq!(receiver.peek().err(), Some(ReceiveError::Empty));
 }
@@ -187,7 +187,7 @@ fn the_end() {
 /// What the sender cannot have written.
 #[test]
 fn wrong_headers() {
-    let good = |line: u64, len: u64| line << 32 | len;
+    let good = |line: u64, len: u64| (line << 32) | len;
     for header in [
         good(1, 0),
         good(1, 4025),
