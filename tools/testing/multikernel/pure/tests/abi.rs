@@ -29,10 +29,10 @@ impl Header {
         let top = Path::new(env!("CARGO_MANIFEST_DIR"));
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("abi-{test}"));
         let list = out.with_extension("h");
-        let offset = |name: &&str| format!("OFFSET({})\n", name.replace('.', ", "));
+        let offset = |name: &&str| format!("OFFSET({});\n", name.replace('.', ", "));
         let lines = offsets.iter().map(offset);
-        let lines = lines.chain(sizes.iter().map(|name| format!("SIZE({name})\n")));
-        let lines = lines.chain(values.iter().map(|name| format!("VALUE({name})\n")));
+        let lines = lines.chain(sizes.iter().map(|name| format!("SIZE({name});\n")));
+        let lines = lines.chain(values.iter().map(|name| format!("VALUE({name});\n")));
         fs::write(&list, lines.collect::<String>()).unwrap();
         let status = Command::new(env::var("CC").unwrap_or_else(|_| "cc".to_string()))
             .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I"])

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include "multikernel_abi.h"
 
-#define OFFSET(type, field)	printf(#type "." #field " %zu\n", offsetof(struct type, field));
-#define SIZE(type)		printf(#type " %zu\n", sizeof(struct type));
-#define VALUE(name)		printf(#name " %llu\n", (unsigned long long)(name));
+#define OFFSET(type, field)	printf(#type "." #field " %zu\n", offsetof(struct type, field))
+#define SIZE(type)		printf(#type " %zu\n", sizeof(struct type))
+#define VALUE(name)		printf(#name " %llu\n", (unsigned long long)(name))
 
 int main(void)
 {
