@@ -14,7 +14,7 @@ use crate::{
         name::{self, Name},
         realmode, slot,
     },
-    sys::{ffi, line::Ring, physical::Physical},
+    sys::{acpi, ffi, line::Ring, physical::Physical},
     uapi::*,
 };
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -318,18 +318,5 @@ fn find_slots() -> core::result::Result<KVec<slot::Slot>, realmode::Error> {
 
 /// An APIC ID that no entry of this machine's MADT has.
 fn spare_apic_id() -> Option<u8> {
-    let mut table = core::ptr::null_mut();
-    // SAFETY: The signature is four bytes, and `table` can be written.
-    let status =
-        unsafe { bindings::acpi_get_table(c"APIC".as_char_ptr().cast_mut(), 1, &mut table) };
-    if status != 0 || table.is_null() {
-        return None;
-    }
-    // SAFETY: ACPI has mapped and checked the table, which has `length` bytes.
-    let bytes =
-        unsafe { core::slice::from_raw_parts(table.cast::<u8>(), (*table).length as usize) };
-    let id = madt::spare_apic_id(bytes);
-    // SAFETY: It was got above.
-    unsafe { bindings::acpi_put_table(table) };
-    id
+    acpi::with_table(c"APIC", madt::spare_apic_id)?
 }
