@@ -13,6 +13,7 @@ use kernel::{
 mod arch {
     pub(crate) mod x86;
 }
+mod channel;
 mod host;
 // The library and the tests use the rest of it.
 #[allow(dead_code)]

@@ -26,7 +26,7 @@ macro_rules! arguments {
     )*};
 }
 
-arguments!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info);
+arguments!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask);
 
 // SAFETY: The header lays it out without padding.
 unsafe impl AsBytes for mk_list_entry {}

@@ -16,7 +16,7 @@ use crate::{
         trampoline::{self, mailbox},
     },
     pure::{name::Name, slot::MAILBOX},
-    sys::{ffi, guard, module},
+    sys::{ffi, guard, module, shared::Shared},
 };
 use kernel::{
     error::to_result,
@@ -43,9 +43,10 @@ pub(crate) struct Lent {
     cpu: u32,
     apic: ApicId,
     plan: Plan,
-    /// What it executes lies in there, so both stay as long as it may execute.
+    /// What it executes, and writes, lies in there, so all stay as long as it may execute.
     slot: Arc<Slot>,
     memory: Arc<Memory>,
+    shared: Arc<Shared>,
     is_given_back: bool,
 }
 
@@ -60,6 +61,7 @@ impl Lent {
         name: &Name,
         slot: Arc<Slot>,
         memory: Arc<Memory>,
+        shared: Arc<Shared>,
     ) -> Outcome<Self> {
         // SAFETY: It only reads a per-CPU variable of a possible CPU.
         let id = unsafe { ffi::mk_cpu_apic_id(cpu) };
@@ -107,6 +109,7 @@ impl Lent {
             plan,
             slot,
             memory,
+            shared,
             is_given_back: false,
         };
         lent.park(None).map_err(no_answer(cpu))?;
@@ -148,7 +151,12 @@ impl Lent {
                  until the machine starts anew"
             );
             // Not present: nobody onlines it, and broadcasts stay off.
-            core::mem::forget((self.slot.clone(), self.memory.clone(), module::Pin::new()));
+            core::mem::forget((
+                self.slot.clone(),
+                self.memory.clone(),
+                self.shared.clone(),
+                module::Pin::new(),
+            ));
             return Err(Stuck);
         }
         guard::reclaim(cpu);

@@ -74,7 +74,7 @@ fn list(host: &Host, list: &mut mk_list) -> Outcome {
             state: status.life.state() as u32,
             reason: status.life.reason() as u32,
             nr_cpus: status.cpus.len() as u32,
-            reserved: 0,
+            agent: status.agent.state(),
             memory: status.memory.as_ref().map_or(0, |memory| memory.bytes()),
         })
     });

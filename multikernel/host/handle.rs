@@ -6,6 +6,7 @@ use super::{
     fail::{fail, Outcome},
     instance::Instance,
     ioctl,
+    link::Question,
     memory::{self, Memory},
     registry::permit,
 };
@@ -104,9 +105,19 @@ impl Handle {
                 let force = arg.header.flags & MK_DESTROY_FORCE != 0;
                 instance.destroy(force).map(|()| 0)
             }),
+            MK_PING => self.ask(address, Question::Ping),
+            MK_STOP => self.ask(address, Question::PowerOff),
             MK_INFO => ioctl::call(address, 0, |arg: &mut mk_info| self.info(arg).map(|()| 0)),
             _ => Err(ENOTTY),
         }
+    }
+
+    fn ask(&self, address: usize, question: Question) -> Result<isize> {
+        ioctl::call(address, 0, |arg: &mut mk_ask| {
+            reserved(arg.reserved)?;
+            arg.answer_ns = self.instance.ask(question, arg.timeout_ms)? as u64;
+            Ok(0)
+        })
     }
 
     fn info(&self, info: &mut mk_info) -> Outcome {
@@ -124,6 +135,8 @@ impl Handle {
                 let length = bytes.len().min(info.text.len() - 1);
                 info.text[..length].copy_from_slice(&bytes[..length]);
             }
+            info.agent = status.agent.state();
+            info.agent_reason = status.agent.reason();
             info.generation = status.life.generation();
             info.slot = status.slot.as_ref().map_or(0, |slot| slot.base());
             info.node = status.node.unwrap_or(MK_NODE_ANY);

@@ -5,6 +5,7 @@
 use super::{
     cpus::Lent,
     fail::{fail, report, Fail, Outcome},
+    link::{Link, Question, Seen, Why},
     loader::Loaded,
     memory::{self, Memory},
     registry::{Host, Registry},
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     arch::x86::trampoline,
     pure::{
-        cpus,
+        agent, cpus,
         name::Name,
         printk, slot,
         state::{self, Life, Operation, Reason},
@@ -32,7 +33,7 @@ use kernel::{
         CondVar,
         Mutex, //
     },
-    time::{Instant, Monotonic},
+    time::{msecs_to_jiffies, Instant, Monotonic},
 };
 
 /// An instance. It exists until it is destroyed; descriptors may refer to it longer.
@@ -80,6 +81,10 @@ pub(crate) struct Status {
     pub(crate) cpus: KVec<u32>,
     pub(crate) memory: Option<Arc<Memory>>,
     pub(crate) slot: Option<Arc<Slot>>,
+    /// While it runs.
+    link: Option<Arc<Link>>,
+    /// In this run, or the last.
+    pub(crate) agent: Seen,
     pub(crate) node: Option<i32>,
     pub(crate) started: i64,
     pub(crate) ended: i64,
@@ -112,6 +117,8 @@ impl Instance {
                     cpus: KVec::new(),
                     memory: None,
                     slot: Some(slot),
+                    link: None,
+                    agent: Seen::None,
                     node: None,
                     started: 0,
                     ended: 0,
@@ -228,7 +235,7 @@ impl Instance {
 
     /// Takes the CPUs and starts the kernel on the first of them.
     pub(crate) fn start(&self) -> Outcome {
-        self.perform(Operation::Start, |work| {
+        let result = self.perform(Operation::Start, |work| {
             self.host.can_start()?;
             let mut cpus = KVec::new();
             cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
@@ -240,10 +247,15 @@ impl Instance {
                 return Err(ENODEV.into());
             };
 
+            let first = *cpus.first().ok_or(EBADFD)?;
+            // SAFETY: The CPU exists: it was just checked.
+            let link = Link::new(&self.name, unsafe { ffi::mk_cpu_node(first) })?;
+
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
             for &cpu in &cpus {
-                let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone())?;
+                let shared = link.memory().clone();
+                let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone(), shared)?;
                 lent.push(cpu, GFP_KERNEL)?;
             }
             self.status.lock().take_ns = start.elapsed().as_nanos();
@@ -258,7 +270,10 @@ impl Instance {
                 &ids,
                 self.host.spare_apic_id()?,
                 self.host.bell(),
+                &link,
             )?;
+            let run = self.with_status(|status| status.life.runs()) + 1;
+            link.publish(run, &ids, self.host.bell())?;
             let (first, others) = lent.split_first().ok_or(EBADFD)?;
             for cpu in others {
                 // Where they wait must not lie in what the instance is about to use.
@@ -271,8 +286,14 @@ impl Instance {
             first.boot(&entry).map_err(Undone::lost)?;
             work.lent = lent;
             work.running = Some(running);
+            let mut status = self.status.lock();
+            status.link = Some(link);
+            status.agent = Seen::None;
             Ok(())
-        })
+        });
+        // What has rung before the link was there, at worst.
+        self.look();
+        result
     }
 
     /// Stops it, whatever it does, and gives its CPUs back.
@@ -344,8 +365,54 @@ impl Instance {
         tboot::shutdown(entered, kind)
     }
 
+    /// Asks its agent, and waits for the answer no longer than `timeout_ms`. Returns how long that
+    /// took, in nanoseconds.
+    pub(crate) fn ask(&self, question: Question, timeout_ms: u32) -> Outcome<i64> {
+        let link = {
+            let status = self.status.lock();
+            status
+                .life
+                .check_running()
+                .map_err(|error| Fail::new(state_errno(&error), core::format_args!("{error}")))?;
+            status.link.clone()
+        };
+        // It is just ending.
+        let link = link.ok_or_else(|| fail!(ENOTCONN, "the instance ends"))?;
+        link.ask(question, msecs_to_jiffies(timeout_ms))
+    }
+
+    /// Looks at all that it may have rung for.
+    pub(crate) fn look(&self) {
+        if let Some(link) = self.with_status(|status| status.link.clone()) {
+            let seen = link.look(|seen| self.tell_agent(seen));
+            if seen == Seen::Gone(Why::Said(agent::Gone::Panic)) {
+                let mut work = self.work.lock();
+                let is_same = |now: &Arc<Link>| Arc::ptr_eq(now, &link);
+                if self.with_status(|status| status.link.as_ref().is_some_and(is_same)) {
+                    self.end(&mut work, Reason::Panic);
+                }
+            }
+        }
+        self.collect();
+    }
+
+    /// Tells what was seen of its agent.
+    fn tell_agent(&self, seen: Seen) {
+        let mut is_news = false;
+        self.tell(|status| {
+            is_news = status.agent != seen;
+            if is_news {
+                status.agent = seen;
+                status.life.changed();
+            }
+        });
+        if is_news {
+            report!(pr_info, "{}: its agent is {seen}", self.name);
+        }
+    }
+
     /// Ends it if it has called its stub, which tells so by ringing the host.
-    pub(crate) fn collect(&self) {
+    fn collect(&self) {
         // Without waiting for one that has nothing to tell.
         if self.shutdown().is_none() {
             return;
@@ -381,6 +448,7 @@ impl Instance {
             }
             cpu.stop();
         }
+        self.close_link();
         if let Some(slot) = self.with_status(|status| status.slot.clone()) {
             // The next kernel must not take what is left of this one for its own.
             slot.zero();
@@ -397,6 +465,7 @@ impl Instance {
             cpu.stop();
         }
         let ended = now();
+        let last_words = self.close_link();
         let start = Instant::<Monotonic>::now();
         // In reverse, as they were taken.
         while let Some(cpu) = work.lent.pop() {
@@ -408,9 +477,11 @@ impl Instance {
             status.give_ns = start.elapsed().as_nanos();
             status.ended = ended;
         }
-        // A panic restarts, and only the log tells the one from the other.
+        // A panic restarts, and without an agent only the log tells the one from the other.
         let panic = match (reason, self.memory()) {
-            (Reason::Restart, Some(memory)) => panic_message(&memory),
+            (Reason::Restart | Reason::Panic, Some(memory)) => {
+                panic_message(&memory).or(last_words)
+            }
             _ => None,
         };
         let reason = match (work.stuck, &panic) {
@@ -419,6 +490,20 @@ impl Instance {
             (false, None) => reason,
         };
         self.ended(reason, panic);
+    }
+
+    /// Its CPUs have stopped: nobody may ring them any more. Returns what its agent said of a panic.
+    fn close_link(&self) -> Option<CString> {
+        let link = self.status.lock().link.take()?;
+        let seen = link.close();
+        self.tell_agent(seen);
+        if seen != Seen::Gone(Why::Said(agent::Gone::Panic)) {
+            return None;
+        }
+        let mut text = [0; agent::TEXT_BYTES];
+        let length = link.text(&mut text);
+        let text = core::str::from_utf8(text.get(..length)?).ok()?;
+        CString::try_from_fmt(fmt!("{text}")).ok()
     }
 
     /// Does `f` as `operation`, if that is legal now.
@@ -465,20 +550,20 @@ impl Instance {
         });
     }
 
-    /// Changes what is told, and tells all who want to know if the state is another one now.
+    /// Changes what is told, and tells all who want to know if it is something else now.
     fn tell(&self, f: impl FnOnce(&mut Status)) {
         let mut status = self.status.lock();
-        let before = status.life.generation();
+        let before = status.life;
         f(&mut status);
         let life = status.life;
         drop(status);
-        if life.generation() != before {
+        if (life.state(), life.reason()) != (before.state(), before.reason()) {
             match (life.state(), life.reason()) {
                 (state, Reason::None) => report!(pr_info, "{}: {state}", self.name),
                 (state, reason) => report!(pr_info, "{}: {state} ({reason})", self.name),
             }
         }
-        if life.generation() != before || life.is_gone() {
+        if life.generation() != before.generation() || life.is_gone() {
             self.changed.notify_all();
         }
     }

@@ -4,6 +4,7 @@
 
 use super::{
     fail::{fail, Fail, Outcome},
+    link::Link,
     memory::Memory,
     slots::Slot,
 };
@@ -155,7 +156,8 @@ impl Loaded {
         })
     }
 
-    /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots.
+    /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots. It is told of what
+    /// `link` shares with it.
     pub(crate) fn prepare(
         &self,
         memory: &Memory,
@@ -163,6 +165,7 @@ impl Loaded {
         cpus: &[u8],
         spare: u8,
         bell: Bell,
+        link: &Link,
     ) -> Outcome<Entry> {
         let place = slot.place();
         let ranges = ranges(memory)?;
@@ -174,6 +177,7 @@ impl Loaded {
             spare,
             cpus,
             ioapic: place.address(slot::IOAPIC),
+            area: link.area().ok_or(EINVAL)?,
         };
         let rsdp = acpi::write(&mut tables, self.layout.acpi().start(), &config)
             .map_err(|error| wrong(EINVAL, error))?;
@@ -182,7 +186,7 @@ impl Loaded {
         slot.write(slot::IOAPIC as usize, page.as_slice())?;
 
         let mut e820 = KBox::new(const { e820::Map::new() }, GFP_KERNEL)?;
-        e820.compose(place, &self.layout, &ranges)
+        e820.compose(place, &self.layout, &ranges, link.memory().range())
             .map_err(|error| wrong(EINVAL, error))?;
         let config = bootparams::Config {
             kernel: self.layout.kernel().start(),

@@ -9,6 +9,7 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod instance;
 pub(crate) mod ioctl;
+pub(crate) mod link;
 pub(crate) mod loader;
 pub(crate) mod memory;
 pub(crate) mod registry;

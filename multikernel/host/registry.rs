@@ -147,7 +147,7 @@ impl Host {
         query.nr_slots = self.slots.count() as u32;
         query.nr_slots_free = self.slots.free() as u32;
         query.nr_instances = self.registry().instances.len() as u32;
-        query.features = u64::from(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON);
+        query.features = u64::from(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT);
         query.blockers = self.blockers();
         // SAFETY: They only read what the kernel found out about the machine.
         unsafe {
@@ -248,7 +248,7 @@ impl Host {
 impl Ring for Host {
     fn ring(self: &Arc<Self>) {
         for instance in self.instances() {
-            instance.collect();
+            instance.look();
         }
     }
 }

@@ -2,8 +2,8 @@
 
 //! The ACPI tables that an instance is given in place of the machine's.
 //!
-//! They describe a hardware-reduced machine: processors with local APICs and
-//! nothing else. So Linux sets up no interrupt controller of old, no timer, no
+//! They describe a hardware-reduced machine: processors with local APICs, a table
+//! of our own that says what it shares with the host, and nothing else. So Linux sets up no interrupt controller of old, no timer, no
 //! keyboard controller: all of them are the host's. Layouts: ACPI 6.4, chapter
 //! 5; names: include/acpi/actbl*.h. In the MADT are, in this order:
 //!
@@ -15,8 +15,9 @@
 //! 3. An IO-APIC whose registers read as all ones, which Linux skips. Without
 //!    one it would look for the firmware's MP table, and find the host's.
 
+use super::area;
 use super::bytes::put;
-use super::range::PAGE;
+use super::range::{Range, PAGE};
 use core::fmt;
 
 /// Most processors of an instance.
@@ -32,7 +33,7 @@ const RSDP: usize = 0;
 const RSDP_V1_BYTES: usize = 20;
 const RSDP_BYTES: usize = 36;
 const XSDT: usize = 0x40;
-const XSDT_BYTES: usize = HEADER_BYTES + 2 * 8;
+const XSDT_BYTES: usize = HEADER_BYTES + 3 * 8;
 const FADT: usize = 0x80;
 const FADT_BYTES: usize = 276;
 const DSDT: usize = 0x1c0;
@@ -41,6 +42,7 @@ const MADT: usize = 0x200;
 const MADT_FIXED_BYTES: usize = HEADER_BYTES + 8;
 const LOCAL_APIC_BYTES: usize = 8;
 const IO_APIC_BYTES: usize = 12;
+const AREA: usize = 0xa80;
 
 /// The header of every table but the RSDP.
 const HEADER_BYTES: usize = 36;
@@ -51,9 +53,9 @@ const _: () = assert!(RSDP + RSDP_BYTES <= XSDT);
 const _: () = assert!(XSDT + XSDT_BYTES <= FADT);
 const _: () = assert!(FADT + FADT_BYTES <= DSDT);
 const _: () = assert!(DSDT + DSDT_BYTES <= MADT);
-const _: () = assert!(
-    MADT + MADT_FIXED_BYTES + (1 + CPUS_MAX) * LOCAL_APIC_BYTES + IO_APIC_BYTES <= BYTES as usize
-);
+const _: () =
+    assert!(MADT + MADT_FIXED_BYTES + (1 + CPUS_MAX) * LOCAL_APIC_BYTES + IO_APIC_BYTES <= AREA);
+const _: () = assert!(AREA + area::TABLE_BYTES <= BYTES as usize);
 
 /// No 8042 and no old devices (their bits are clear), no VGA, no PCIe power
 /// management, no CMOS clock.
@@ -73,6 +75,8 @@ pub struct Config<'a> {
     pub cpus: &'a [u8],
     /// Address of the page that is the IO-APIC.
     pub ioapic: u32,
+    /// The memory that it shares with the host.
+    pub area: Range,
 }
 
 /// Why there are no tables.
@@ -125,6 +129,7 @@ fn tables(area: &mut [u8], base: u64, config: &Config<'_>) -> Option<()> {
     let xsdt = table(area, XSDT, XSDT_BYTES, b"XSDT", 1)?;
     put(xsdt, HEADER_BYTES, &address(FADT))?;
     put(xsdt, HEADER_BYTES + 8, &address(MADT))?;
+    put(xsdt, HEADER_BYTES + 16, &address(AREA))?;
     seal(xsdt, CHECKSUM)?;
 
     let fadt = table(area, FADT, FADT_BYTES, b"FACP", 6)?;
@@ -151,7 +156,11 @@ fn tables(area: &mut [u8], base: u64, config: &Config<'_>) -> Option<()> {
     }
     put(ioapic, 0, &[1, IO_APIC_BYTES as u8, IO_APIC_ID, 0])?;
     put(ioapic, 4, &config.ioapic.to_le_bytes())?;
-    seal(madt, CHECKSUM)
+    seal(madt, CHECKSUM)?;
+
+    let shared = table(area, AREA, area::TABLE_BYTES, &area::SIGNATURE, 1)?;
+    area::write_table(shared, config.area)?;
+    seal(shared, CHECKSUM)
 }
 
 const OEM_ID: &[u8; 6] = b"MKERNL";

@@ -69,22 +69,39 @@ impl Map {
     }
 
     /// The map of an instance that has `slot` and `ranges`, and in these what
-    /// `layout` says.
+    /// `layout` says, and that shares `shared`, beside these, with the host.
     ///
     /// In place: a map is large for a stack.
-    pub fn compose(&mut self, slot: Slot, layout: &Layout, ranges: &[Range]) -> Result<(), Error> {
+    pub fn compose(
+        &mut self,
+        slot: Slot,
+        layout: &Layout,
+        ranges: &[Range],
+        shared: Range,
+    ) -> Result<(), Error> {
         self.len = 0;
-        self.push(slot.ram(), Kind::Ram)?;
-        self.push(slot.reserved(), Kind::Reserved)?;
-        self.push(layout.acpi(), Kind::Acpi)?;
-        self.push(layout.private(), Kind::Reserved)?;
-        for range in ranges {
-            // The first starts with our tables, up to where RAM starts.
-            if let Some(ram) = Range::between(range.start().max(layout.ram_start()), range.end()) {
-                self.push(ram, Kind::Ram)?;
+        let ours = [
+            (slot.ram(), Kind::Ram),
+            (slot.reserved(), Kind::Reserved),
+            (layout.acpi(), Kind::Acpi),
+            (layout.private(), Kind::Reserved),
+        ];
+        // The first starts with our tables, up to where RAM starts.
+        let ram = ranges
+            .iter()
+            .filter_map(|r| Range::between(r.start().max(layout.ram_start()), r.end()))
+            .map(|range| (range, Kind::Ram));
+        let mut shared = Some(shared);
+        for (range, kind) in ours.into_iter().chain(ram) {
+            if let Some(before) = shared.take_if(|shared| shared.start() < range.start()) {
+                self.push(before, Kind::Reserved)?;
             }
+            self.push(range, kind)?;
         }
-        Ok(())
+        match shared {
+            Some(last) => self.push(last, Kind::Reserved),
+            None => Ok(()),
+        }
     }
 
     /// Adds an entry behind the last.

@@ -11,9 +11,9 @@ use super::range::{align_up, Range, PAGE};
 use super::{acpi, e820, kaslr, paging};
 use core::fmt;
 
-/// Ranges that an instance's memory can have: the memory map needs four
-/// entries for its slot and our tables.
-pub const RANGES_MAX: usize = e820::MAX - 4;
+/// Ranges that an instance's memory can have: the memory map needs five
+/// entries for its slot, our tables, and what it shares with the host.
+pub const RANGES_MAX: usize = e820::MAX - 5;
 
 /// Linux moves a kernel that was loaded lower up to `LOAD_PHYSICAL_ADDR`, 16 MiB
 /// unless its header says another, and the memory there may be anyone's.

@@ -116,7 +116,8 @@ impl Outcome {
         Self::Forbidden,
     ];
 
-    fn number(self) -> u32 {
+    /// As it is sent: `MK_ERROR_...`.
+    pub fn number(self) -> u32 {
         match self {
             Self::Done => 0,
             Self::Unknown => 1,

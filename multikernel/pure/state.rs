@@ -154,7 +154,7 @@ impl Life {
         self.under_way
     }
 
-    /// Counts changes of the state.
+    /// Counts changes, of the state and of what [`Life::changed`] tells.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -191,6 +191,20 @@ impl Life {
             (Start, State::Loaded) => Ok(()),
             (Start, _) => needs(Load),
         }
+    }
+
+    /// Whether it runs.
+    pub fn check_running(&self) -> Result<(), Error> {
+        match self.state {
+            _ if self.is_gone => Err(Error::Gone),
+            State::Running => Ok(()),
+            state => Err(Error::NotRunning(state)),
+        }
+    }
+
+    /// Counts another change of what is told about it.
+    pub fn changed(&mut self) {
+        self.generation += 1;
     }
 
     /// Begins `operation`, which [`Life::end`] ends.
@@ -241,7 +255,7 @@ impl Life {
 
     fn change(&mut self, state: State, reason: Reason) {
         if (self.state, self.reason) != (state, reason) {
-            self.generation += 1;
+            self.changed();
         }
         (self.state, self.reason) = (state, reason);
     }

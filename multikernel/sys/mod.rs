@@ -13,4 +13,5 @@ pub(crate) mod module;
 pub(crate) mod notifier;
 pub(crate) mod physical;
 pub(crate) mod random;
+pub(crate) mod shared;
 pub(crate) mod zstd;

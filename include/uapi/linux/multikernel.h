@@ -53,6 +53,7 @@ struct mk_header {
 /* mk_query.features */
 #define MK_FEATURE_MMAP		(1ULL << 0)	/* memory can be mapped, read-only */
 #define MK_FEATURE_STOP_REASON	(1ULL << 1)	/* a stop without an agent is seen */
+#define MK_FEATURE_AGENT	(1ULL << 2)	/* an agent is seen, and can be asked */
 
 /* mk_query.blockers: why this host cannot start an instance */
 #define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown, as for kexec */
@@ -115,7 +116,7 @@ struct mk_name {
  * @state: MK_STATE_...
  * @reason: MK_REASON_...
  * @nr_cpus: CPUs that it has or will have
- * @reserved: 0
+ * @agent: MK_AGENT_STATE_...
  * @memory: bytes of memory that it has
  */
 struct mk_list_entry {
@@ -123,7 +124,7 @@ struct mk_list_entry {
 	__u32 state;
 	__u32 reason;
 	__u32 nr_cpus;
-	__u32 reserved;
+	__u32 agent;
 	__aligned_u64 memory;
 };
 
@@ -151,6 +152,8 @@ struct mk_list {
 #define MK_KILL			_IO(MK_IOC, 0x24)
 #define MK_INFO			_IO(MK_IOC, 0x25)
 #define MK_DESTROY		_IO(MK_IOC, 0x26)
+#define MK_PING			_IO(MK_IOC, 0x27)
+#define MK_STOP			_IO(MK_IOC, 0x28)
 
 /* mk_info.state */
 #define MK_STATE_CREATED	0
@@ -168,6 +171,22 @@ struct mk_list {
 #define MK_REASON_HOST_DOWN	5	/* the host goes down */
 #define MK_REASON_START_FAILED	6	/* a CPU did not start */
 #define MK_REASON_STUCK		7	/* a CPU could not be stopped: destroy it */
+
+/* mk_info.agent: this module, in the instance; of the last run if it has ended */
+#define MK_AGENT_STATE_NONE	0	/* was never there */
+#define MK_AGENT_STATE_READY	1
+#define MK_AGENT_STATE_GONE	2
+
+/* mk_info.agent_reason: why it is gone; later versions may know more */
+#define MK_AGENT_GONE_UNKNOWN	0	/* it does not say, or is not gone */
+#define MK_AGENT_GONE_UNLOADED	1	/* the instance goes on without it */
+#define MK_AGENT_GONE_RESTART	2	/* the instance restarts */
+#define MK_AGENT_GONE_HALT	3	/* the instance halts */
+#define MK_AGENT_GONE_POWER_OFF	4	/* the instance powers off */
+#define MK_AGENT_GONE_PANIC	5	/* the instance panicked */
+#define MK_AGENT_GONE_KEXEC	6	/* the instance starts another kernel */
+#define MK_AGENT_GONE_ENDED	7	/* the instance ended without a word */
+#define MK_AGENT_GONE_MISBEHAVED 8	/* it did what it must not do */
 
 /* MK_SET_CPUS: a core may be split between two kernels */
 #define MK_CPUS_SPLIT_CORES	(1U << 0)
@@ -257,7 +276,7 @@ struct mk_range {
  * @state: MK_STATE_...
  * @reason: MK_REASON_...
  * @text: why it stopped, for a person: an instance's panic message, say
- * @generation: counts changes of @state; poll() reports a change until
+ * @generation: counts changes of @state and @agent; poll() reports a change until
  *	MK_INFO on the same descriptor has told it
  * @memory: bytes of memory that it has
  * @slot: physical address of its slot below 1 MiB
@@ -275,6 +294,8 @@ struct mk_range {
  *	these ranges one after the other, in this order, from offset 0
  * @nr_cpus: in: room in @cpus; out: CPUs that it has or will have
  * @nr_ranges: in: room in @ranges; out: ranges that it has
+ * @agent: MK_AGENT_STATE_...
+ * @agent_reason: MK_AGENT_GONE_...
  */
 struct mk_info {
 	struct mk_header header;
@@ -297,6 +318,25 @@ struct mk_info {
 	__aligned_u64 ranges;
 	__u32 nr_cpus;
 	__u32 nr_ranges;
+	__u32 agent;
+	__u32 agent_reason;
+};
+
+/**
+ * struct mk_ask - MK_PING, MK_STOP: ask the agent, and wait for its answer
+ * @header: no flags
+ * @timeout_ms: how long to wait, in milliseconds
+ * @reserved: 0
+ * @answer_ns: out: how long it took, in nanoseconds
+ *
+ * MK_STOP is answered before the instance begins to go down, as it would by
+ * orders of its own user; that it has ended is to be waited for.
+ */
+struct mk_ask {
+	struct mk_header header;
+	__u32 timeout_ms;
+	__u32 reserved;
+	__aligned_u64 answer_ns;
 };
 
 #endif /* _UAPI_LINUX_MULTIKERNEL_H */

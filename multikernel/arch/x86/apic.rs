@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending INIT and SIPI.
+//! Sending INIT and SIPI, and ringing doorbells.
 
-use crate::sys::ffi;
+use crate::{pure::doorbell::Doorbell, sys::ffi};
 use kernel::time::{delay::udelay, Delta};
 
 /// Delivery mode INIT (SDM 3A, 12.6.1).
@@ -11,6 +11,15 @@ const INIT: u32 = 0x500;
 const STARTUP: u32 = 0x600;
 const LEVEL_ASSERT: u32 = 0x4000;
 const TRIGGER_LEVEL: u32 = 0x8000;
+
+/// Rings a doorbell: an interrupt of one CPU, which nobody but the doorbell's owner has to fear. What
+/// was written before is seen before it.
+pub(crate) fn ring(doorbell: Doorbell) {
+    let low = LEVEL_ASSERT | u32::from(doorbell.vector());
+    // SAFETY: A doorbell is no broadcast and no exception, and whoever has read it has checked that its
+    // CPU is the owner's.
+    unsafe { ffi::mk_apic_icr_write(low, doorbell.apic_id()) }
+}
 
 /// The APIC ID of a CPU, as the destination of an interrupt command.
 ///

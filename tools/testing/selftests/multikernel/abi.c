@@ -59,6 +59,10 @@ static const struct call CALLS[] = {
 	{ "MK_START", MK_START, false, sizeof(struct mk_command), .zeroed = EBADFD },
 	{ "MK_KILL", MK_KILL, false, sizeof(struct mk_command), .zeroed = EBADFD },
 	{ "MK_INFO", MK_INFO, false, sizeof(struct mk_info) },
+	{ "MK_PING", MK_PING, false, sizeof(struct mk_ask),
+	  .reserved = offsetof(struct mk_ask, reserved), .zeroed = EBADFD },
+	{ "MK_STOP", MK_STOP, false, sizeof(struct mk_ask),
+	  .reserved = offsetof(struct mk_ask, reserved), .zeroed = EBADFD },
 	{ "MK_DESTROY", MK_DESTROY, false, sizeof(struct mk_command), MK_DESTROY_FORCE },
 };
 
@@ -581,7 +585,7 @@ TEST_F_TIMEOUT(abi, query, TIMEOUT)
 	/* The least that is promised. */
 	EXPECT_LE(8, query.nr_slots);
 	EXPECT_EQ(query.nr_slots - query.nr_instances, query.nr_slots_free);
-	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON, query.features);
+	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT, query.features);
 	EXPECT_EQ(0, query.blockers);
 	EXPECT_LT(0, query.tsc_khz);
 	EXPECT_TRUE(query.apic_mode == MK_APIC_XAPIC || query.apic_mode == MK_APIC_X2APIC);
@@ -712,7 +716,7 @@ TEST_F_TIMEOUT(list, in_the_order_of_creation, TIMEOUT)
 		EXPECT_EQ(MK_STATE_CREATED, entry->state);
 		EXPECT_EQ(MK_REASON_NONE, entry->reason);
 		EXPECT_EQ(0, entry->nr_cpus);
-		EXPECT_EQ(0, entry->reserved);
+		EXPECT_EQ(MK_AGENT_STATE_NONE, entry->agent);
 		EXPECT_EQ(n == 1 ? MEMORY : 0, entry->memory);
 	}
 	EXPECT_TRUE(untouched(&entries[self->first + ARRAY_LEN(NAMES)], sizeof(*entries)));

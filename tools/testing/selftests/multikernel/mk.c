@@ -118,6 +118,13 @@ int mk_destroy(int fd, __u32 flags)
 	return command_call(fd, MK_DESTROY, flags);
 }
 
+int mk_ask(int fd, unsigned long command, __u32 timeout_ms)
+{
+	struct mk_ask argument = { .header = { .size = sizeof(argument) }, .timeout_ms = timeout_ms };
+
+	return mk_call(fd, command, &argument);
+}
+
 int mk_info(int fd, struct mk_info *info)
 {
 	memset(info, 0, sizeof(*info));

@@ -46,6 +46,8 @@ int mk_load(int fd, int kernel, int initrd, const char *cmdline);
 int mk_start(int fd);
 int mk_kill(int fd);
 int mk_destroy(int fd, __u32 flags);
+/* MK_PING or MK_STOP */
+int mk_ask(int fd, unsigned long command, __u32 timeout_ms);
 int mk_info(int fd, struct mk_info *info);
 /* The state, or -errno. */
 int mk_state(int fd);

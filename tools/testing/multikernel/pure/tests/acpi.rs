@@ -6,9 +6,12 @@ mod common;
 
 use common::{u16_at, u32_at, u64_at};
 use multikernel_pure::pure::acpi::{write, Config, Error, BYTES, CPUS_MAX};
+use multikernel_pure::pure::area;
+use multikernel_pure::pure::range::Range;
 use proptest::prelude::*;
 
 const BASE: u64 = 0x1_4000_0000;
+const AREA: Option<Range> = Range::new(0x1_8765_4000, 0x5000);
 
 fn sum(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, b| sum.wrapping_add(*b))
@@ -63,6 +66,7 @@ fn written(spare: u8, cpus: &[u8], ioapic: u32) -> (Vec<u8>, u64) {
         spare,
         cpus,
         ioapic,
+        area: AREA.unwrap(),
     };
     let rsdp = write(&mut area, BASE, &config).unwrap();
     (area, rsdp)
@@ -72,7 +76,7 @@ fn written(spare: u8, cpus: &[u8], ioapic: u32) -> (Vec<u8>, u64) {
 fn it_is_a_hardware_reduced_machine() {
     let (area, rsdp) = written(0xfe, &[2, 3], 0x1c000);
     let addresses = tables(&area, rsdp);
-    assert_eq!(addresses.len(), 2);
+    assert_eq!(addresses.len(), 3);
     let fadt = table(&area, addresses[0], b"FACP");
     assert_eq!((fadt.len(), fadt[8], fadt[131]), (276, 6, 4));
     // NO_VGA, NO_ASPM, NO_CMOS_RTC; neither legacy devices nor an 8042.
@@ -97,6 +101,13 @@ fn the_spare_id_is_first_and_an_io_apic_is_there() {
 }
 
 #[test]
+fn the_shared_area_is_told() {
+    let (area, rsdp) = written(0xfe, &[2], 0x1c000);
+    let table = table(&area, tables(&area, rsdp)[2], b"MKRN");
+    assert_eq!(area::parse_table(table).ok(), AREA);
+}
+
+#[test]
 fn wrong_requests_are_refused() {
     let mut area = vec![0; BYTES as usize];
     let mut with = |spare, cpus: &[u8], room: usize| {
@@ -104,6 +115,7 @@ fn wrong_requests_are_refused() {
             spare,
             cpus,
             ioapic: 0,
+            area: AREA.unwrap(),
         };
         write(&mut area[..room], BASE, &config).unwrap_err()
     };
@@ -117,6 +129,7 @@ fn wrong_requests_are_refused() {
         spare: 1,
         cpus: &[2],
         ioapic: 0,
+        area: AREA.unwrap(),
     };
     assert_eq!(
         write(&mut area, u64::MAX - 4095, &config),
@@ -139,6 +152,7 @@ proptest! {
         let (area, rsdp) = written(spare, &ids, ioapic);
         let addresses = tables(&area, rsdp);
         table(&area, addresses[0], b"FACP");
+        table(&area, addresses[2], b"MKRN");
         let (cpus, ioapics) = madt(table(&area, addresses[1], b"APIC"));
         let listed: Vec<u8> = cpus.iter().map(|(_, id, _)| *id).collect();
         prop_assert_eq!(listed, [&[spare], &ids[..]].concat());

@@ -39,13 +39,7 @@ fn check(request: &Request<'_>) -> Layout {
     // Our tables, one after the other from the start of the first range on.
     let tables = paging::needed(request.ranges).unwrap() as u64 * 4096;
     assert_eq!(layout.acpi(), range(first.start(), acpi::BYTES));
-    let parts = [
-        layout.acpi(),
-        layout.boot_params(),
-        layout.cmdline(),
-        layout.tables(),
-    ];
-    assert!(parts
+    assert!(parts(&layout)
         .windows(2)
         .all(|pair| pair[0].end() == pair[1].start()));
     assert_eq!(layout.boot_params().bytes(), 4096);
@@ -79,14 +73,43 @@ fn check(request: &Request<'_>) -> Layout {
     }
 
     // The memory map: all that it has and nothing else, each byte once, the
-    // tables no RAM, the rest RAM.
+    // tables and what is shared no RAM, the rest RAM.
     let mut map = Map::new();
-    map.compose(slot(), &layout, request.ranges).unwrap();
+    for shared in shared(request.ranges) {
+        map.compose(slot(), &layout, request.ranges, shared)
+            .unwrap();
+        check_map(&map, request, &layout, shared);
+    }
+    layout
+}
+
+/// Our tables.
+fn parts(layout: &Layout) -> [Range; 4] {
+    [
+        layout.acpi(),
+        layout.boot_params(),
+        layout.cmdline(),
+        layout.tables(),
+    ]
+}
+
+/// Below all of them, above, and in the gaps.
+fn shared(ranges: &[Range]) -> impl Iterator<Item = Range> + '_ {
+    let starts = ranges.iter().map(|r| r.start());
+    let ends = ranges.iter().map(|r| r.end());
+    let gaps = core::iter::once(MIB)
+        .chain(ends)
+        .zip(starts.chain([1 << 52]));
+    gaps.filter_map(|(start, end)| Range::between(start, end.min(start + 0x5000)))
+}
+
+fn check_map(map: &Map, request: &Request<'_>, layout: &Layout, shared: Range) {
+    let (kernel, parts) = (layout.kernel(), parts(layout));
     let ranges: Vec<Range> = map.entries().iter().map(|entry| entry.range).collect();
     assert!(is_sorted(&ranges));
     let total: u64 = ranges.iter().map(|r| r.bytes()).sum();
     let has: u64 = request.ranges.iter().map(|r| r.bytes()).sum();
-    assert_eq!(total, has + slot().range().bytes());
+    assert_eq!(total, has + slot().range().bytes() + shared.bytes());
     let kind = |part: Range| {
         let holds = |entry: &&e820::Entry| entry.range.contains(part);
         map.entries().iter().find(holds).map(|entry| entry.kind)
@@ -102,7 +125,7 @@ fn check(request: &Request<'_>) -> Layout {
     );
     assert_eq!(kind(slot().ram()), Some(Kind::Ram));
     assert_eq!(kind(slot().reserved()), Some(Kind::Reserved));
-    layout
+    assert_eq!(kind(shared), Some(Kind::Reserved));
 }
 
 #[test]
@@ -307,7 +330,8 @@ fn boot_params(kernel: &Kernel, ranges: &[Range], initrd_size: u64) -> ([u8; 409
         random: None,
     });
     let mut e820 = Map::new();
-    e820.compose(slot(), &layout, ranges).unwrap();
+    let shared = shared(ranges).last().unwrap();
+    e820.compose(slot(), &layout, ranges, shared).unwrap();
     let config = bootparams::Config {
         kernel: layout.kernel().start(),
         cmdline: layout.cmdline().start(),

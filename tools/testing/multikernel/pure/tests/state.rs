@@ -216,6 +216,34 @@ fn changes_are_counted() {
 }
 
 #[test]
+fn only_what_runs_can_be_asked() {
+    for steps in [&[][..], &[SetMemory], &[SetMemory, Load]] {
+        let life = after(steps);
+        let error = Error::NotRunning(life.state());
+        assert_eq!(life.check_running(), Err(error), "{steps:?}");
+    }
+    let mut life = after(&[SetCpus, SetMemory, Load, Start]);
+    assert_eq!(life.check_running(), Ok(()));
+    // While it is killed, too: it runs as long as it does.
+    life.begin(Kill).unwrap();
+    assert_eq!(life.check_running(), Ok(()));
+    life.end(Done);
+    assert_eq!(life.check_running(), Err(Error::NotRunning(State::Stopped)));
+    life.begin(Destroy).unwrap();
+    life.end(Done);
+    assert_eq!(life.check_running(), Err(Error::Gone));
+}
+
+#[test]
+fn other_changes_count_too() {
+    let mut life = after(&[SetMemory]);
+    let before = life;
+    life.changed();
+    assert_eq!(life.generation(), before.generation() + 1);
+    assert_eq!(life.state(), before.state());
+}
+
+#[test]
 fn messages_say_what_to_do() {
     let says = |error: Error, words: &str| assert_eq!(error.to_string(), words);
     says(

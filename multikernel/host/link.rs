@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the host shares with one run of an instance, and what it knows of the agent there.
+
+use super::{
+    fail::{fail, report, Outcome},
+    loader::Bell,
+};
+use crate::{
+    arch::x86::apic,
+    channel::{
+        control::{Control, Trouble},
+        OFFER,
+    },
+    pure::{
+        agent::{self, Agent},
+        area::{self, Verdict},
+        directory::{self, Channel, Half, Kind, Status, CHANNELS_MAX, ENTRY_BYTES},
+        doorbell::Doorbell,
+        half::{self, Halves, Size},
+        message::{self, Body, Message},
+        name::{self, Name},
+        range::{Range, PAGE},
+        ring::SendError,
+    },
+    sys::shared::{Part, Shared, View},
+    uapi::*,
+};
+use core::fmt;
+use kernel::{
+    new_condvar, new_mutex,
+    prelude::*,
+    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex},
+    time::{Instant, Jiffies, Monotonic},
+};
+
+// What is where in the pages, the area first.
+const CLOCK_AT: u64 = PAGE;
+const CHANNELS_AT: u64 = CLOCK_AT + PAGE;
+const AGENT_AT: u64 = CHANNELS_AT + CHANNELS_MAX as u64 * ENTRY_BYTES as u64;
+const AREA_BYTES: u64 = AGENT_AT + PAGE;
+const CONTROL_RING: u64 = 2 * PAGE;
+const HALF_BYTES: u64 = half::DATA as u64 + CONTROL_RING;
+const BYTES: u64 = AREA_BYTES + 2 * HALF_BYTES;
+const _: () = assert!(AGENT_AT % PAGE == 0);
+
+/// The entry of the control channel.
+const CONTROL: u32 = 0;
+const CONTROL_NAME: [u8; name::BYTES] =
+    *b"control\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// So many complaints about an instance's agents are enough.
+const COMPLAINTS_MAX: u32 = 10;
+
+/// What is sent with a ping, and has to come back.
+const PING: &[u8] = b"multikernel: a ping, to be answered as it is";
+
+/// What the host has seen of an agent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// There was none in this run.
+    None,
+    /// It is at work.
+    Ready,
+    /// It was.
+    Gone(Why),
+}
+
+/// Why an agent is gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It said so.
+    Said(agent::Gone),
+    /// Its kernel has ended.
+    Ended,
+    /// The host does not listen to it any more.
+    Misbehaved,
+}
+
+/// What an agent is asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Question {
+    Ping,
+    PowerOff,
+}
+
+/// The pages that both share, and what goes over them.
+#[pin_data]
+pub(crate) struct Link {
+    name: Name,
+    memory: Arc<Shared>,
+    /// The host's part of the area, and the agent's.
+    area: View,
+    /// The halves of the control channel.
+    control: View,
+    #[pin]
+    inner: Mutex<Inner>,
+    /// Something in `asked` has an answer.
+    #[pin]
+    answered: CondVar,
+}
+
+struct Inner {
+    run: u64,
+    /// Of the instance's CPUs. Nothing else of it is ever rung.
+    apic_ids: KVec<u8>,
+    seen: Seen,
+    /// The number of the last agent that was looked at.
+    attach: Option<u64>,
+    control: Option<Control>,
+    /// That of the control channel.
+    generation: u32,
+    cookie: u64,
+    asked: KVec<Asked>,
+    complaints: u32,
+    /// Its CPUs are, or are about to be, the host's again.
+    is_closed: bool,
+}
+
+struct Asked {
+    cookie: u64,
+    /// What an answer begins with.
+    echo: &'static [u8],
+    reply: Option<Reply>,
+}
+
+#[derive(Clone, Copy)]
+enum Reply {
+    Answer(message::Outcome, bool),
+    Gone,
+}
+
+impl Link {
+    /// Takes the pages, for a run of the instance `name`.
+    pub(crate) fn new(name: &Name, node: i32) -> Outcome<Arc<Self>> {
+        let shared = Shared::allocate(
+            BYTES,
+            node,
+            core::format_args!("multikernel: {name} (shared)"),
+        );
+        let memory = shared.map_err(|errno| {
+            fail!(
+                errno,
+                "{} KiB of contiguous memory, to be shared with the instance, cannot be had",
+                BYTES >> 10
+            )
+        })?;
+        let memory = Arc::new(memory, GFP_KERNEL)?;
+        let part = |at: u64, bytes: u64| Part::new(&memory, at as usize, bytes as usize);
+        let (Some(host), Some(agent), Some(from_host), Some(from_agent)) = (
+            part(0, AGENT_AT),
+            part(AGENT_AT, AREA_BYTES - AGENT_AT),
+            part(AREA_BYTES, HALF_BYTES),
+            part(AREA_BYTES + HALF_BYTES, HALF_BYTES),
+        ) else {
+            return Err(EFAULT.into());
+        };
+        let link = Arc::pin_init(
+            try_pin_init!(Self {
+                name: *name,
+                memory,
+                area: View {
+                    own: host,
+                    other: agent,
+                },
+                control: View {
+                    own: from_host,
+                    other: from_agent,
+                },
+                inner <- new_mutex!(Inner {
+                    run: 0,
+                    apic_ids: KVec::new(),
+                    seen: Seen::None,
+                    attach: None,
+                    control: None,
+                    generation: 0,
+                    cookie: 0,
+                    asked: KVec::new(),
+                    complaints: 0,
+                    is_closed: false,
+                }),
+                answered <- new_condvar!(),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        Ok(link)
+    }
+
+    /// All of the pages.
+    pub(crate) fn memory(&self) -> &Arc<Shared> {
+        &self.memory
+    }
+
+    /// What the instance is told of.
+    pub(crate) fn area(&self) -> Option<Range> {
+        Range::new(self.memory.range().start(), AREA_BYTES)
+    }
+
+    /// Says what there is, to an agent on the CPUs `apic_ids`, before these are started.
+    pub(crate) fn publish(&self, run: u64, apic_ids: &[u8], bell: Bell) -> Outcome {
+        let mut inner = self.inner.lock();
+        inner.run = run;
+        inner.apic_ids.extend_from_slice(apic_ids, GFP_KERNEL)?;
+        let doorbell = Doorbell::new(bell.apic_id, bell.vector.into())
+            .map_err(|error| fail!(ENODEV, "{error}"))?;
+        area::publish_doorbell(&self.area, Some(doorbell));
+        let host = area::Host {
+            offer: OFFER,
+            run,
+            heartbeat_ns: 0,
+            clock_at: CLOCK_AT as u32,
+            channels_at: CHANNELS_AT as u32,
+            channels: CHANNELS_MAX,
+            entry_bytes: ENTRY_BYTES as u32,
+            agent_at: AGENT_AT as u32,
+        };
+        let entry = host.entry(CONTROL).ok_or(EINVAL)?;
+        self.area
+            .store(entry + directory::DOORBELL, doorbell.word());
+        host.publish(&self.area);
+        Ok(())
+    }
+
+    /// Looks at all that the agent may have rung for. `tell` gets to know what was seen before
+    /// anybody sees something else.
+    pub(crate) fn look(&self, tell: impl FnOnce(Seen)) -> Seen {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        if !inner.is_closed {
+            self.see(inner);
+            self.listen(inner);
+            tell(inner.seen);
+        }
+        inner.seen
+    }
+
+    /// Its CPUs have stopped, and go back to the host: nobody rings them any more. Returns what the
+    /// agent has said last.
+    pub(crate) fn close(&self) -> Seen {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        if !inner.is_closed {
+            inner.is_closed = true;
+            self.see(inner);
+            if inner.seen == Seen::Ready {
+                inner.seen = Seen::Gone(Why::Ended);
+            }
+            self.hang_up(inner);
+        }
+        inner.seen
+    }
+
+    /// Why the agent is gone, in its own words: printable characters.
+    pub(crate) fn text(&self, out: &mut [u8; agent::TEXT_BYTES]) -> usize {
+        agent::read_text(&self.area, out)
+    }
+
+    /// Asks the agent, and waits for its answer. Returns how long that took, in nanoseconds.
+    pub(crate) fn ask(&self, question: Question, timeout: Jiffies) -> Outcome<i64> {
+        let start = Instant::<Monotonic>::now();
+        let (body, echo) = match question {
+            Question::Ping => (Body::Ping(PING), PING),
+            Question::PowerOff => (Body::Shutdown(message::How::PowerOff), &[][..]),
+        };
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        inner.cookie += 1;
+        let cookie = inner.cookie;
+        let control = inner.control.as_mut().ok_or_else(|| no_agent(inner.seen))?;
+        inner.asked.push(
+            Asked {
+                cookie,
+                echo,
+                reply: None,
+            },
+            GFP_KERNEL,
+        )?;
+        let sent = control.send(&Message { cookie, body });
+        if control.bell() {
+            self.ring(inner);
+        }
+        let reply = match sent {
+            Ok(()) => {
+                let mut left = timeout;
+                loop {
+                    let asked = guard.asked.iter().find(|asked| asked.cookie == cookie);
+                    let reply = asked.and_then(|asked| asked.reply);
+                    if let Some(reply) = reply {
+                        break Ok(reply);
+                    }
+                    if left == 0 {
+                        break Err(fail!(ETIMEDOUT, "the agent does not answer"));
+                    }
+                    left = match self.answered.wait_interruptible_timeout(&mut guard, left) {
+                        CondVarTimeoutResult::Woken { jiffies } => jiffies,
+                        CondVarTimeoutResult::Timeout => 0,
+                        CondVarTimeoutResult::Signal { .. } => break Err(EINTR.into()),
+                    };
+                }
+            }
+            Err(SendError::Full) => Err(fail!(
+                ETIMEDOUT,
+                "the agent has not read what it was sent before"
+            )),
+            Err(_) => Ok(Reply::Gone),
+        };
+        guard.asked.retain(|asked| asked.cookie != cookie);
+        match reply? {
+            Reply::Answer(message::Outcome::Done, true) => Ok(start.elapsed().as_nanos()),
+            Reply::Answer(message::Outcome::Done, false) => {
+                Err(fail!(EPROTO, "the agent has answered something else"))
+            }
+            Reply::Answer(outcome, _) => Err(fail!(
+                EOPNOTSUPP,
+                "the agent has refused (error {})",
+                outcome.number()
+            )),
+            Reply::Gone => Err(no_agent(guard.seen)),
+        }
+    }
+
+    /// Looks at what the agent says of itself.
+    fn see(&self, inner: &mut Inner) {
+        let read = || {
+            (
+                agent::State::read(&self.area),
+                Agent::read(&self.area, inner.run),
+            )
+        };
+        let (state, agent) = read();
+        if (state, agent) != read() {
+            // Who changes it rings afterwards.
+            return;
+        }
+        let is_new = agent.is_some_and(|agent| inner.attach != Some(agent.attach));
+        match (state, agent) {
+            (Ok(agent::State::Ready), Some(agent)) if is_new => self.receive(inner, &agent),
+            (Ok(agent::State::Ready), Some(_)) => {}
+            (Ok(agent::State::Gone(gone)), Some(agent)) => {
+                // It may have come and gone since the last look.
+                if is_new || inner.seen == Seen::Ready {
+                    inner.attach = Some(agent.attach);
+                    inner.seen = Seen::Gone(Why::Said(gone));
+                    self.hang_up(inner);
+                }
+            }
+            // One that begins anew, or nothing yet.
+            (Ok(_), _) => {}
+            (Err(word), _) => {
+                self.expel(
+                    inner,
+                    core::format_args!("its state is {word:#x}, which means nothing"),
+                );
+            }
+        }
+    }
+
+    /// An agent is there.
+    fn receive(&self, inner: &mut Inner, agent: &Agent) {
+        self.hang_up(inner);
+        inner.attach = Some(agent.attach);
+        inner.seen = Seen::None;
+        if inner.is_closed {
+            return;
+        }
+        let verdict = match OFFER.check(&agent.terms) {
+            Err(error) => {
+                self.complain(inner, core::format_args!("{error}"));
+                Verdict::Refused
+            }
+            Ok(()) => match self.offer(inner) {
+                Ok(()) => {
+                    inner.seen = Seen::Ready;
+                    Verdict::Accepted
+                }
+                Err(error) => {
+                    let error = error.to_errno();
+                    self.complain(inner, core::format_args!("no control channel ({error})"));
+                    Verdict::Refused
+                }
+            },
+        };
+        verdict.publish(&self.area, agent.attach);
+        self.ring(inner);
+    }
+
+    /// Offers a new control channel: nobody uses the memory of the one before.
+    fn offer(&self, inner: &mut Inner) -> Result {
+        let size = Size::new(CONTROL_RING).ok_or(EINVAL)?;
+        let half = |part: &Part| Half {
+            address: part.address(),
+            size,
+        };
+        self.control.own.clear();
+        self.control.other.clear();
+        let channel = Channel {
+            kind: Kind::Control,
+            peer: 0,
+            own: half(&self.control.other),
+            other: half(&self.control.own),
+            name: Name::new(&CONTROL_NAME).map_err(|_| EINVAL)?,
+            peer_name: None,
+        };
+        inner.control = Some(Control::open(self.control.clone(), size, size)?);
+        inner.generation = inner.generation.wrapping_add(1);
+        channel.write(&self.area, CHANNELS_AT as usize);
+        self.publish_channel(inner, directory::State::Offered);
+        Ok(())
+    }
+
+    fn publish_channel(&self, inner: &Inner, state: directory::State) {
+        let status = Status {
+            generation: inner.generation,
+            state,
+        };
+        status.publish(&self.area, CHANNELS_AT as usize);
+    }
+
+    /// The agent is gone: nothing can be asked any more.
+    fn hang_up(&self, inner: &mut Inner) {
+        if inner.control.take().is_some() {
+            // Nobody is there to answer.
+            self.publish_channel(inner, directory::State::Withdrawn);
+            self.publish_channel(inner, directory::State::Free);
+        }
+        for asked in &mut inner.asked {
+            asked.reply.get_or_insert(Reply::Gone);
+        }
+        self.answered.notify_all();
+    }
+
+    /// Takes what has come over the control channel.
+    fn listen(&self, inner: &mut Inner) {
+        let Inner { control, asked, .. } = inner;
+        let Some(control) = control else { return };
+        let mut is_answered = false;
+        let result = control.take(|message| match message.body {
+            Body::Ping(bytes) => Some(Body::Answer(message::Outcome::Done, bytes)),
+            Body::Answer(outcome, bytes) => {
+                let mut asked = asked.iter_mut();
+                if let Some(asked) = asked.find(|asked| asked.cookie == message.cookie) {
+                    let reply = Reply::Answer(outcome, bytes.starts_with(asked.echo));
+                    asked.reply.get_or_insert(reply);
+                    is_answered = true;
+                }
+                None
+            }
+            Body::Shutdown(_) | Body::Create { .. } | Body::Unknown(_) => {
+                Some(Body::Answer(message::Outcome::Unknown, &[]))
+            }
+        });
+        let is_wanted = control.bell();
+        if is_answered {
+            self.answered.notify_all();
+        }
+        match result {
+            Ok(()) if is_wanted => self.ring(inner),
+            Ok(()) => {}
+            // It says why next.
+            Err(Trouble::Left) => self.hang_up(inner),
+            Err(trouble) => self.expel(inner, core::format_args!("{trouble}")),
+        }
+    }
+
+    /// Rings the agent, where it says, if that is a CPU of the instance.
+    fn ring(&self, inner: &mut Inner) {
+        // What was written is seen by whoever has moved the doorbell since.
+        self.area.fence();
+        let word = self.area.load(area::DOORBELL);
+        let is_its = |id: u32| inner.apic_ids.iter().any(|own| u32::from(*own) == id);
+        match Doorbell::parse(word, is_its) {
+            Ok(Some(doorbell)) if !inner.is_closed => apic::ring(doorbell),
+            Ok(_) => {}
+            Err(error) => self.expel(inner, core::format_args!("{error}")),
+        }
+    }
+
+    /// Listens to this agent no more.
+    fn expel(&self, inner: &mut Inner, why: fmt::Arguments<'_>) {
+        self.complain(inner, why);
+        let attach = inner.attach.unwrap_or(0);
+        Verdict::Misbehaved.publish(&self.area, attach);
+        inner.seen = Seen::Gone(Why::Misbehaved);
+        self.hang_up(inner);
+    }
+
+    fn complain(&self, inner: &mut Inner, why: fmt::Arguments<'_>) {
+        inner.complaints = inner.complaints.saturating_add(1);
+        if inner.complaints <= COMPLAINTS_MAX {
+            report!(pr_warn, "{}: its agent is refused: {why}", self.name);
+        }
+    }
+}
+
+impl Seen {
+    /// `MK_AGENT_STATE_*`
+    pub(crate) fn state(self) -> u32 {
+        match self {
+            Self::None => MK_AGENT_STATE_NONE,
+            Self::Ready => MK_AGENT_STATE_READY,
+            Self::Gone(_) => MK_AGENT_STATE_GONE,
+        }
+    }
+
+    /// `MK_AGENT_GONE_*`
+    pub(crate) fn reason(self) -> u32 {
+        let Self::Gone(why) = self else { return 0 };
+        match why {
+            Why::Said(agent::Gone::None) => MK_AGENT_GONE_UNKNOWN,
+            Why::Said(agent::Gone::Unloaded) => MK_AGENT_GONE_UNLOADED,
+            Why::Said(agent::Gone::Restart) => MK_AGENT_GONE_RESTART,
+            Why::Said(agent::Gone::Halt) => MK_AGENT_GONE_HALT,
+            Why::Said(agent::Gone::PowerOff) => MK_AGENT_GONE_POWER_OFF,
+            Why::Said(agent::Gone::Panic) => MK_AGENT_GONE_PANIC,
+            Why::Said(agent::Gone::Kexec) => MK_AGENT_GONE_KEXEC,
+            Why::Ended => MK_AGENT_GONE_ENDED,
+            Why::Misbehaved => MK_AGENT_GONE_MISBEHAVED,
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Gone(why) = self else {
+            return f.write_str(match self {
+                Self::Ready => "ready",
+                _ => "not there",
+            });
+        };
+        let why = match why {
+            Why::Said(agent::Gone::None) => "it does not say why",
+            Why::Said(agent::Gone::Unloaded) => "it was unloaded",
+            Why::Said(agent::Gone::Restart) => "the instance restarts",
+            Why::Said(agent::Gone::Halt) => "the instance halts",
+            Why::Said(agent::Gone::PowerOff) => "the instance powers off",
+            Why::Said(agent::Gone::Panic) => "the instance has panicked",
+            Why::Said(agent::Gone::Kexec) => "the instance starts another kernel",
+            Why::Ended => "the instance has ended",
+            Why::Misbehaved => "it did what it must not do",
+        };
+        write!(f, "gone: {why}")
+    }
+}
+
+fn no_agent(seen: Seen) -> super::fail::Fail {
+    fail!(
+        ENOTCONN,
+        "its agent is {seen}; load this module in the instance"
+    )
+}
