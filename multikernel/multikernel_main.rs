@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starts further Linux kernels beside this one, on CPUs and memory that it gives away.
+//! Starts further Linux kernels beside this one, on CPUs and memory that it gives away; and in these
+//! is the host's agent.
 //!
 //! Documentation/multikernel/ tells how.
 
@@ -10,6 +11,7 @@ use kernel::{
     sync::{global_lock, Arc},
 };
 
+mod agent;
 mod arch {
     pub(crate) mod x86;
 }
@@ -21,11 +23,13 @@ mod pure;
 mod sys;
 mod uapi;
 
+use agent::session::{Presence, Session};
 use host::registry::Host;
+use pure::range::Range;
 use sys::{
     guard::Guard,
     line::Line,
-    notifier::{Notifier, Reboot, Sleep},
+    notifier::{Notifier, Panic, Reboot, Sleep},
 };
 
 module! {
@@ -62,9 +66,9 @@ impl Drop for Published {
     }
 }
 
-/// The module. Fields are dropped in this order: first nobody can come in any more.
+/// The host of instances. Fields are dropped in their order: first nobody can come in any more.
 #[pin_data]
-struct Multikernel {
+struct HostRole {
     #[pin]
     device: MiscDeviceRegistration<Host>,
     #[pin]
@@ -77,18 +81,30 @@ struct Multikernel {
     guard: Guard,
 }
 
-impl kernel::InPlaceModule for Multikernel {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // SAFETY: It is called once, when the module is loaded.
-        unsafe { HOST.init() };
-        pin_init::pin_init_scope(|| {
-            let host = Host::new()?;
-            let line = match host.has_apics() {
-                true => Some(Line::new(c"multikernel", host.clone())?),
-                false => None,
-            };
-            host.set_vector(line.as_ref().map_or(0, Line::vector));
-            Ok(try_pin_init!(Self {
+/// An instance. First nothing calls it any more, and the host is told before the line goes.
+#[pin_data]
+struct AgentRole {
+    #[pin]
+    panic: Notifier<Panic, Session>,
+    #[pin]
+    reboot: Notifier<Reboot, Session>,
+    presence: Presence,
+    line: Line<Session>,
+}
+
+impl HostRole {
+    fn new() -> Result<Pin<KBox<Self>>> {
+        let host = Host::new()?;
+        let line = match host.has_apics() {
+            true => {
+                let (line, vector) = Line::fixed(c"multikernel", host.clone())?;
+                host.set_vector(vector);
+                Some(line)
+            }
+            false => None,
+        };
+        KBox::try_pin_init(
+            try_pin_init!(Self {
                 line,
                 guard: Guard::new(),
                 published: Published::new(host.clone()),
@@ -97,7 +113,45 @@ impl kernel::InPlaceModule for Multikernel {
                 device <- MiscDeviceRegistration::register(MiscDeviceOptions {
                     name: c"multikernel",
                 }),
-            }? Error))
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+}
+
+impl AgentRole {
+    fn new(area: Range) -> Result<Pin<KBox<Self>>> {
+        let session = Session::new(area)?;
+        KBox::try_pin_init(
+            try_pin_init!(Self {
+                line: Line::moving(c"multikernel", session.clone())?,
+                presence: Presence::new(session.clone()),
+                reboot <- Notifier::new(session.clone()),
+                panic <- Notifier::new(session),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+}
+
+/// The module, in one of its roles.
+struct Multikernel {
+    _host: Option<Pin<KBox<HostRole>>>,
+    _agent: Option<Pin<KBox<AgentRole>>>,
+}
+
+impl kernel::Module for Multikernel {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // SAFETY: It is called once, when the module is loaded.
+        unsafe { HOST.init() };
+        // An instance has no instances of its own: CPUs and memory are its host's.
+        let (host, agent) = match Session::find() {
+            Some(area) => (None, Some(AgentRole::new(area?)?)),
+            None => (Some(HostRole::new()?), None),
+        };
+        Ok(Self {
+            _host: host,
+            _agent: agent,
         })
     }
 }

@@ -46,7 +46,7 @@ pub(crate) use fail;
 /// A line in this kernel's log, of what [`crate::pure`] can format.
 macro_rules! report {
     ($level:ident, $($format:tt)*) => {
-        kernel::prelude::$level!("{}\n", core::format_args!($($format)*))
+        kernel::$level!("{}\n", core::format_args!($($format)*))
     };
 }
 pub(crate) use report;

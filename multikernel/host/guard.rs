@@ -9,7 +9,7 @@ use kernel::{bindings, prelude::*};
 impl Notify<Reboot> for Host {
     /// The machine restarts, halts, powers off, or another kernel takes it over: an instance must not
     /// go on in memory that will not be its own.
-    fn notify(&self, _event: usize) -> Result {
+    fn notify(&self, _event: usize, _text: &[u8]) -> Result {
         self.go_down();
         for instance in self.instances() {
             instance.stop_for_good();
@@ -20,7 +20,7 @@ impl Notify<Reboot> for Host {
 
 impl Notify<Sleep> for Host {
     /// Sleep would stop the clocks, and power the memory down, of kernels that know nothing of it.
-    fn notify(&self, event: usize) -> Result {
+    fn notify(&self, event: usize, _text: &[u8]) -> Result {
         match event as u32 {
             bindings::PM_HIBERNATION_PREPARE
             | bindings::PM_SUSPEND_PREPARE

@@ -13,6 +13,9 @@ pub(crate) const HAS_FLUSH_L1D: u64 = 1 << 2;
 pub(crate) const HAS_MCE: u64 = 1 << 3;
 pub(crate) const HAS_HWP: u64 = 1 << 4;
 
+/// `E820_TYPE_RAM`, an enum that the bindings do not have.
+pub(crate) const E820_RAM: c_uint = 1;
+
 /// One register to read, and what was read.
 #[repr(C)]
 pub(crate) struct MsrValue {
@@ -30,6 +33,8 @@ pub(crate) struct MsrList {
 
 pub(crate) type IrqHandler =
     unsafe extern "C" fn(irq: c_int, data: *mut c_void) -> bindings::irqreturn_t;
+
+pub(crate) type LineMoved = unsafe extern "C" fn(data: *mut c_void, apic_id: u32, vector: u32);
 
 extern "C" {
     pub(crate) fn mk_apic_mode() -> c_uint;
@@ -68,6 +73,13 @@ extern "C" {
     ) -> c_int;
     pub(crate) fn mk_line_be_nice();
     pub(crate) fn mk_line_free(irq: c_int, data: *mut c_void);
+    pub(crate) fn mk_moving_line_alloc(
+        handler: IrqHandler,
+        moved: LineMoved,
+        name: *const c_char,
+        data: *mut c_void,
+    ) -> c_int;
+    pub(crate) fn mk_moving_line_free(irq: c_int, data: *mut c_void);
     pub(crate) fn mk_file_size(file: *mut bindings::file) -> i64;
     pub(crate) fn mk_file_mode(file: *mut bindings::file) -> bindings::umode_t;
 }
@@ -93,6 +105,9 @@ extern "C" {
     pub(crate) fn si_mem_available() -> c_long;
     pub(crate) fn vfree(start: *const c_void);
     pub(crate) fn get_random_bytes(buf: *mut c_void, len: usize);
+    pub(crate) fn e820__mapped_any(start: u64, end: u64, kind: c_uint) -> bool;
+    pub(crate) fn orderly_poweroff(force: bool);
+    pub(crate) fn orderly_reboot();
 }
 
 #[cfg(CONFIG_ZSTD_DECOMPRESS = "y")]

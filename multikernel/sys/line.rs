@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An interrupt line that another kernel can ring: a vector of the host's boot CPU.
+//! An interrupt line that another kernel can ring.
 
 use super::ffi;
 use core::marker::PhantomData;
@@ -11,10 +11,16 @@ pub(crate) trait Ring: Send + Sync + Sized {
     fn ring(self: &Arc<Self>);
 }
 
+/// What is called when a line has moved, and before it can be rung at all.
+pub(crate) trait Moved: Ring {
+    /// Calls follow one after the other; none may sleep or wait.
+    fn moved(&self, apic_id: u32, vector: u32);
+}
+
 /// A line, shown in `/proc/interrupts`; gone when this is dropped.
 pub(crate) struct Line<T: Ring + 'static> {
     irq: c_int,
-    vector: u8,
+    free: unsafe extern "C" fn(c_int, *mut c_void),
     target: *mut c_void,
     _target: PhantomData<Arc<T>>,
 }
@@ -25,12 +31,38 @@ unsafe impl<T: Ring + 'static> Send for Line<T> {}
 unsafe impl<T: Ring + 'static> Sync for Line<T> {}
 
 impl<T: Ring + 'static> Line<T> {
-    pub(crate) fn new(name: &'static CStr, target: Arc<T>) -> Result<Self> {
-        let target = target.into_foreign();
+    /// A line of the boot CPU, which stays there, and its vector: what a peer writes to its interrupt
+    /// command register.
+    pub(crate) fn fixed(name: &'static CStr, target: Arc<T>) -> Result<(Self, u8)> {
         let mut vector = 0;
-        // SAFETY: `target` lives until the line was freed; the handler treats it as what it is.
-        let irq =
-            unsafe { ffi::mk_line_alloc(handle::<T>, name.as_char_ptr(), target, &mut vector) };
+        let line = Self::new(target, ffi::mk_line_free, |target| {
+            // SAFETY: `target` lives until the line was freed; the handler treats it as what it is.
+            unsafe { ffi::mk_line_alloc(handle::<T>, name.as_char_ptr(), target, &mut vector) }
+        })?;
+        Ok((line, vector as u8))
+    }
+
+    /// A line that goes where its affinity, and the CPUs that are online, let it. The module has one
+    /// such line at most.
+    pub(crate) fn moving(name: &'static CStr, target: Arc<T>) -> Result<Self>
+    where
+        T: Moved,
+    {
+        Self::new(target, ffi::mk_moving_line_free, |target| {
+            // SAFETY: `target` lives until the line was freed; both functions treat it as what it is.
+            unsafe {
+                ffi::mk_moving_line_alloc(handle::<T>, moved::<T>, name.as_char_ptr(), target)
+            }
+        })
+    }
+
+    fn new(
+        target: Arc<T>,
+        free: unsafe extern "C" fn(c_int, *mut c_void),
+        allocate: impl FnOnce(*mut c_void) -> c_int,
+    ) -> Result<Self> {
+        let target = target.into_foreign();
+        let irq = allocate(target);
         if irq < 0 {
             // SAFETY: It came from `into_foreign`, and the failed call does not keep it.
             drop(unsafe { <Arc<T> as ForeignOwnable>::from_foreign(target) });
@@ -38,22 +70,17 @@ impl<T: Ring + 'static> Line<T> {
         }
         Ok(Self {
             irq,
-            vector: vector as u8,
+            free,
             target,
             _target: PhantomData,
         })
-    }
-
-    /// What a peer writes to its interrupt command register; the destination is the boot CPU.
-    pub(crate) fn vector(&self) -> u8 {
-        self.vector
     }
 }
 
 impl<T: Ring + 'static> Drop for Line<T> {
     fn drop(&mut self) {
-        // SAFETY: It was allocated by `new`, with this `target`.
-        unsafe { ffi::mk_line_free(self.irq, self.target) };
+        // SAFETY: It was allocated with this `target`, by what `free` undoes.
+        unsafe { (self.free)(self.irq, self.target) };
         // SAFETY: It came from `into_foreign`, and the handler does not run any more.
         drop(unsafe { <Arc<T> as ForeignOwnable>::from_foreign(self.target) });
     }
@@ -72,4 +99,13 @@ unsafe extern "C" fn handle<T: Ring + 'static>(
     unsafe { ffi::mk_line_be_nice() };
     T::ring(&Arc::from(target));
     bindings::irqreturn::IRQ_HANDLED
+}
+
+/// # Safety
+///
+/// `data` is an `Arc<T>` that was made foreign.
+unsafe extern "C" fn moved<T: Moved + 'static>(data: *mut c_void, apic_id: u32, vector: u32) {
+    // SAFETY: By the contract of this function.
+    let target = unsafe { <Arc<T> as ForeignOwnable>::borrow(data) };
+    target.moved(apic_id, vector);
 }

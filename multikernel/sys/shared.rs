@@ -8,9 +8,9 @@ use crate::pure::{
     range::Range,
 };
 use core::sync::atomic::{fence, AtomicU64, Ordering};
-use kernel::{fmt, prelude::*, sync::Arc};
+use kernel::{bindings, fmt, prelude::*, sync::Arc};
 
-/// Such memory: pages of this kernel.
+/// Such memory: pages of this kernel, or what another kernel told of.
 ///
 /// # Invariants
 ///
@@ -20,8 +20,9 @@ pub(crate) struct Shared {
     at: *mut u8,
     range: Range,
     /// In `/proc/iomem`. Dropped first: another one may have the pages as soon as they are free.
-    _name: Pin<KBox<Named>>,
-    pages: Contig,
+    _name: Option<Pin<KBox<Named>>>,
+    /// `None`: they are another kernel's, mapped here.
+    pages: Option<Contig>,
 }
 
 // SAFETY: The accesses that the invariants allow can be made by several threads at once.
@@ -41,8 +42,34 @@ impl Shared {
         Ok(Self {
             at: pages.window(range.start(), range.bytes() as usize)?.cast(),
             range,
-            _name: name,
-            pages,
+            _name: Some(name),
+            pages: Some(pages),
+        })
+    }
+
+    /// Maps what another kernel told of, which must not be RAM of this one.
+    pub(crate) fn map(range: Range) -> Result<Self> {
+        // SAFETY: It only reads the memory map.
+        if unsafe { ffi::e820__mapped_any(range.start(), range.end(), ffi::E820_RAM) } {
+            return Err(EBUSY);
+        }
+        // SAFETY: It may be called from where one may sleep, for any address that is no RAM.
+        let at = unsafe {
+            bindings::memremap(
+                range.start(),
+                range.bytes() as usize,
+                bindings::MEMREMAP_WB as c_ulong,
+            )
+        };
+        if at.is_null() {
+            return Err(ENOMEM);
+        }
+        // INVARIANT: The mapping lasts until `drop` undoes it.
+        Ok(Self {
+            at: at.cast(),
+            range,
+            _name: None,
+            pages: None,
         })
     }
 
@@ -53,7 +80,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.pages.zero();
+        match &self.pages {
+            Some(pages) => pages.zero(),
+            // SAFETY: It was mapped by `map`, and nobody uses it any more.
+            None => unsafe { bindings::memunmap(self.at.cast()) },
+        }
     }
 }
 
@@ -117,6 +148,16 @@ impl Part {
 pub(crate) struct View {
     pub(crate) own: Part,
     pub(crate) other: Part,
+}
+
+impl View {
+    /// As the peer sees it.
+    pub(crate) fn swapped(&self) -> Self {
+        Self {
+            own: self.other.clone(),
+            other: self.own.clone(),
+        }
+    }
 }
 
 // What is asked for lies within the parts, by the contract of the trait; what would not is not

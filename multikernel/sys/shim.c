@@ -19,6 +19,7 @@
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/rt.h>
+#include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <linux/topology.h>
@@ -363,6 +364,112 @@ void mk_line_free(int irq, void *data)
 {
 	free_irq(irq, data);
 	irq_domain_free_irqs(irq, 1);
+}
+
+/*
+ * A line that moves: its affinity can be set, and it leaves a CPU that goes
+ * offline. Only a chip of our own, in a domain on top of the vectors', is told
+ * where to. It is as if a device's registers had to be written.
+ */
+struct moving_line {
+	void (*moved)(void *data, u32 apic_id, u32 vector);
+	void *data;
+};
+
+static struct fwnode_handle *moving_node;
+static struct irq_domain *moving_domain;
+
+/* With the descriptor locked: one at a time, and nothing here may sleep. */
+static int moving_set_affinity(struct irq_data *irqd, const struct cpumask *mask, bool force)
+{
+	struct moving_line *line = irq_data_get_irq_chip_data(irqd);
+	int ret = irq_chip_set_affinity_parent(irqd, mask, force);
+	struct irq_cfg *cfg = irqd_cfg(irqd);
+
+	if (ret >= 0 && ret != IRQ_SET_MASK_OK_DONE && cfg)
+		line->moved(line->data, cfg->dest_apicid, cfg->vector);
+	return ret;
+}
+
+static struct irq_chip moving_chip = {
+	.name			= "multikernel",
+	.irq_ack		= irq_chip_ack_parent,
+	.irq_set_affinity	= moving_set_affinity,
+	.irq_retrigger		= irq_chip_retrigger_hierarchy,
+	.flags			= IRQCHIP_SKIP_SET_WAKE | IRQCHIP_AFFINITY_PRE_STARTUP,
+};
+
+static int moving_domain_alloc(struct irq_domain *domain, unsigned int irq, unsigned int nr_irqs,
+			       void *arg)
+{
+	struct irq_alloc_info *info = arg;
+	int err = irq_domain_alloc_irqs_parent(domain, irq, nr_irqs, arg);
+
+	if (!err)
+		irq_domain_set_info(domain, irq, 0, &moving_chip, info->data, handle_edge_irq,
+				    NULL, NULL);
+	return err;
+}
+
+static const struct irq_domain_ops moving_ops = {
+	.alloc	= moving_domain_alloc,
+	.free	= irq_domain_free_irqs_common,
+};
+
+static void moving_line_free(int irq)
+{
+	if (irq > 0) {
+		kfree(irq_get_chip_data(irq));
+		irq_domain_free_irqs(irq, 1);
+	}
+	if (moving_domain)
+		irq_domain_remove(moving_domain);
+	irq_domain_free_fwnode(moving_node);
+	moving_domain = NULL;
+}
+
+/* There is one at most. */
+int mk_moving_line_alloc(irq_handler_t handler, mk_line_moved_t moved, const char *name, void *data)
+{
+	struct irq_alloc_info info = {};
+	struct moving_line *line;
+	int irq, err = -ENOMEM;
+
+	if (!x86_vector_domain)
+		return -ENODEV;
+	moving_node = irq_domain_alloc_named_fwnode("multikernel");
+	if (!moving_node)
+		return -ENOMEM;
+	moving_domain = irq_domain_create_hierarchy(x86_vector_domain, 0, 0, moving_node,
+						    &moving_ops, NULL);
+	line = kzalloc_obj(*line, GFP_KERNEL);
+	if (!moving_domain || !line)
+		goto free_line;
+	line->moved = moved;
+	line->data = data;
+	info.data = line;
+	irq = irq_domain_alloc_irqs(moving_domain, 1, NUMA_NO_NODE, &info);
+	if (irq < 0) {
+		err = irq;
+		goto free_line;
+	}
+	/* It is told where the line is before anything can come there. */
+	err = request_threaded_irq(irq, line_rung, handler, 0, name, data);
+	if (!err)
+		return irq;
+	moving_line_free(irq);
+	return err;
+
+free_line:
+	kfree(line);
+	moving_line_free(0);
+	return err;
+}
+
+void mk_moving_line_free(int irq, void *data)
+{
+	free_irq(irq, data);
+	moving_line_free(irq);
 }
 
 /* ---- files --------------------------------------------------------------- */

@@ -59,6 +59,10 @@ void mk_vma_set_pfnmap(struct vm_area_struct *vma);
 int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vector);
 void mk_line_be_nice(void);
 void mk_line_free(int irq, void *data);
+typedef void (*mk_line_moved_t)(void *data, u32 apic_id, u32 vector);
+int mk_moving_line_alloc(irq_handler_t handler, mk_line_moved_t moved, const char *name,
+			 void *data);
+void mk_moving_line_free(int irq, void *data);
 loff_t mk_file_size(struct file *file);
 umode_t mk_file_mode(struct file *file);
 

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The agent: this module in an instance.
+
+pub(crate) mod guard;
+pub(crate) mod session;
