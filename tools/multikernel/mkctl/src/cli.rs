@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use multikernel::{CpuList, Device, State};
+use multikernel::{Agent, CpuList, Device, State};
 use regex::Regex;
 
 use crate::units::{parse_duration, parse_memory};
@@ -51,6 +51,16 @@ pub enum Command {
 
     /// End instances at once, whatever they do
     Kill(Names),
+
+    /// Ask instances to power off, and end those that do not in time
+    ///
+    /// It takes the module loaded in the instance, too.
+    Stop(Stop),
+
+    /// Ask an instance for an answer, and tell how long it took
+    ///
+    /// It takes the module loaded in the instance, too.
+    Ping(Ping),
 
     /// Remove instances, and give back what they have
     Rm(Remove),
@@ -228,6 +238,37 @@ pub struct Start {
     pub wait: WaitForLine,
 }
 
+/// `mkctl stop`
+#[derive(Args)]
+pub struct Stop {
+    /// Which.
+    #[command(flatten)]
+    pub names: Names,
+
+    /// How long each may take, such as 30s, 2m; then it is killed
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1m")]
+    pub timeout: Duration,
+}
+
+/// `mkctl ping`
+#[derive(Args)]
+pub struct Ping {
+    /// Name of the instance
+    pub name: String,
+
+    /// How often
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub count: u32,
+
+    /// How long to wait for each answer, such as 500ms, 10s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
+    pub timeout: Duration,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// `mkctl rm`
 #[derive(Args)]
 pub struct Remove {
@@ -276,22 +317,35 @@ pub struct Wait {
     #[arg(
         long = "state",
         value_name = "STATE",
-        required = true,
+        required_unless_present = "agents",
         value_delimiter = ',',
-        value_parser = state_parser()
+        value_parser = named_parser(State::ALL)
     )]
     pub states: Vec<State>,
+
+    /// The state of its agent, or several with commas between
+    #[arg(
+        long = "agent",
+        value_name = "STATE",
+        conflicts_with = "states",
+        value_delimiter = ',',
+        value_parser = named_parser(Agent::ALL)
+    )]
+    pub agents: Vec<Agent>,
 
     /// How long to wait, such as 30s, 2m [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 }
 
-fn state_parser() -> impl TypedValueParser<Value = State> {
-    let names = State::ALL.iter().map(|state| state.to_string());
-    PossibleValuesParser::new(names).map(|name| {
-        let found = State::ALL.iter().find(|state| state.to_string() == name);
-        *found.expect("clap takes no other names")
+/// Takes the names of these.
+fn named_parser<T>(all: &'static [T]) -> impl TypedValueParser<Value = T>
+where
+    T: ToString + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.iter().map(T::to_string)).map(|name| {
+        let found = all.iter().find(|known| known.to_string() == name);
+        found.cloned().expect("clap takes no other names")
     })
 }
 
@@ -411,5 +465,11 @@ mod tests {
         assert_eq!(wait.states, [State::Stopped, State::Crashed]);
         let error = parse(&["wait", "blue", "--state", "asleep"]).err().unwrap();
         assert!(error.contains("loaded"), "{error}");
+        let Ok(Command::Wait(wait)) = parse(&["wait", "blue", "--agent", "ready"]) else {
+            panic!("it is not taken");
+        };
+        assert_eq!(wait.agents, [Agent::Ready]);
+        assert!(parse(&["wait", "blue"]).is_err());
+        assert!(parse(&["wait", "blue", "--agent", "none", "--state", "loaded"]).is_err());
     }
 }

@@ -143,6 +143,7 @@ impl Failure {
         match self {
             Self::Kernel(error) => match (error.operation(), error.errno()) {
                 (Operation::Open, Errno::NOENT) => exit::NO_INSTANCE,
+                (Operation::Ping, Errno::TIMEDOUT) => exit::TIMEOUT,
                 (Operation::OpenDevice, Errno::NOENT | Errno::NXIO | Errno::NODEV) => exit::BLOCKED,
                 _ => exit::FAILED,
             },
@@ -180,6 +181,9 @@ impl Failure {
                 }
                 (Operation::Open, Errno::NOENT) => {
                     vec!["`mkctl ls` lists the instances".to_owned()]
+                }
+                (Operation::Stop, Errno::NOTCONN) => {
+                    vec!["`mkctl kill` ends it without its help".to_owned()]
                 }
                 _ => error
                     .largest_memory()

@@ -30,6 +30,8 @@ fn without_a_module_every_command_says_what_to_do() {
         &["load", "blue", "--kernel", image],
         &["start", "blue", "red"],
         &["kill", "blue"],
+        &["stop", "blue", "red"],
+        &["ping", "blue"],
         &["rm", "--force", "blue"],
         &["ls"],
         &["ls", "--json"],

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::abi;
 use crate::error::{Error, Operation, Result};
-use crate::instance::{Instance, Reason, State};
+use crate::instance::{Agent, Instance, Reason, State};
 use crate::ioctl;
 use crate::named::named;
 
@@ -40,6 +40,8 @@ named! {
         Mmap = MK_FEATURE_MMAP, "mmap";
         /// Why an instance without an agent stopped is seen.
         StopReason = MK_FEATURE_STOP_REASON, "stop-reason";
+        /// An instance's agent is seen, and can be asked.
+        Agent = MK_FEATURE_AGENT, "agent";
     }
 }
 
@@ -113,6 +115,8 @@ pub struct Entry {
     pub cpus: u32,
     /// How many bytes of memory it has.
     pub memory: u64,
+    /// Whether its agent is there.
+    pub agent: Agent,
 }
 
 impl From<&abi::mk_list_entry> for Entry {
@@ -123,6 +127,7 @@ impl From<&abi::mk_list_entry> for Entry {
             reason: Reason::from_raw(raw.reason),
             cpus: raw.nr_cpus,
             memory: raw.memory,
+            agent: Agent::from_raw(raw.agent),
         }
     }
 }

@@ -30,6 +30,10 @@ pub enum Operation {
     Start,
     /// Killing an instance.
     Kill,
+    /// Asking the agent of an instance for an answer.
+    Ping,
+    /// Asking the agent of an instance to end it.
+    Stop,
     /// Asking all about an instance.
     Info,
     /// Destroying an instance.
@@ -53,6 +57,8 @@ impl Operation {
             Self::Load => "load",
             Self::Start => "start",
             Self::Kill => "kill",
+            Self::Ping => "ping",
+            Self::Stop => "stop",
             Self::Info => "get the state of",
             Self::Destroy => "remove",
             Self::Map => "map the memory of",

@@ -59,6 +59,40 @@ named! {
     }
 }
 
+named! {
+    /// Whether the module is loaded in an instance, too: its agent.
+    pub enum Agent: u32 {
+        /// It was never there in this run, or the last.
+        None = MK_AGENT_STATE_NONE, "none";
+        /// It is at work.
+        Ready = MK_AGENT_STATE_READY, "ready";
+        /// It was there.
+        Gone = MK_AGENT_STATE_GONE, "gone";
+    }
+}
+
+named! {
+    /// Why an agent is gone.
+    pub enum AgentGone: u32 {
+        /// The module was unloaded; the instance goes on.
+        Unloaded = MK_AGENT_GONE_UNLOADED, "unloaded";
+        /// The instance restarts.
+        Restart = MK_AGENT_GONE_RESTART, "restart";
+        /// It halts.
+        Halt = MK_AGENT_GONE_HALT, "halt";
+        /// It powers off.
+        PowerOff = MK_AGENT_GONE_POWER_OFF, "power-off";
+        /// It panicked.
+        Panic = MK_AGENT_GONE_PANIC, "panic";
+        /// It starts another kernel.
+        Kexec = MK_AGENT_GONE_KEXEC, "kexec";
+        /// The instance has ended without a word of its agent.
+        Ended = MK_AGENT_GONE_ENDED, "ended";
+        /// The agent did what it must not do.
+        Misbehaved = MK_AGENT_GONE_MISBEHAVED, "misbehaved";
+    }
+}
+
 /// Physical memory of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -106,6 +140,10 @@ pub struct Info {
     pub cpus: Vec<u32>,
     /// Its memory, in the order in which a [`Map`] has it.
     pub ranges: Vec<Range>,
+    /// Whether its agent is there.
+    pub agent: Agent,
+    /// Why its agent is gone; none: it is not, or does not say.
+    pub agent_gone: Option<AgentGone>,
 }
 
 impl Info {
@@ -135,6 +173,9 @@ impl Info {
                     bytes: range.bytes,
                 })
                 .collect(),
+            agent: Agent::from_raw(raw.agent),
+            agent_gone: (raw.agent_reason != abi::MK_AGENT_GONE_UNKNOWN)
+                .then(|| AgentGone::from_raw(raw.agent_reason)),
         }
     }
 }
@@ -293,6 +334,21 @@ impl Instance {
         ioctl::kill(self.fd.as_fd()).map_err(self.failed(Operation::Kill))
     }
 
+    /// Asks its agent for an answer, and waits for it no longer than `timeout`. How long it took.
+    pub fn ping(&self, timeout: Duration) -> Result<Duration> {
+        ioctl::ping(self.fd.as_fd(), milliseconds(timeout))
+            .map(Duration::from_nanos)
+            .map_err(self.failed(Operation::Ping))
+    }
+
+    /// Asks its agent to end it in good order, and waits no longer than `timeout` for it to agree:
+    /// that the instance ends is what [`Instance::wait_for`] waits for.
+    pub fn stop(&self, timeout: Duration) -> Result<()> {
+        ioctl::stop(self.fd.as_fd(), milliseconds(timeout))
+            .map(drop)
+            .map_err(self.failed(Operation::Stop))
+    }
+
     /// Gives back all that it has, and forgets it. If it runs it is refused,
     /// unless `force` kills it first.
     pub fn destroy(&self, force: bool) -> Result<()> {
@@ -389,6 +445,11 @@ impl Instance {
     }
 }
 
+/// At least that long.
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
 impl AsFd for Instance {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -406,6 +467,8 @@ mod tests {
             reason: abi::MK_REASON_PANIC,
             node: abi::MK_NODE_ANY,
             started: 5,
+            agent: abi::MK_AGENT_STATE_GONE,
+            agent_reason: abi::MK_AGENT_GONE_PANIC,
             ..Default::default()
         };
         for (to, from) in raw.text.iter_mut().zip(b"oops") {
@@ -428,6 +491,16 @@ mod tests {
         assert_eq!(info.ended, None);
         assert_eq!(info.cpus, [3, 2]);
         assert_eq!(info.ranges[0].start, 1 << 32);
+        assert_eq!(info.agent, Agent::Gone);
+        assert_eq!(info.agent_gone, Some(AgentGone::Panic));
+    }
+
+    #[test]
+    fn no_wait_is_shorter_than_asked_for() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_secs(2)), 2000);
+        assert_eq!(milliseconds(Duration::MAX), u32::MAX);
     }
 
     #[test]

@@ -45,7 +45,7 @@ macro_rules! requests {
     )+};
 }
 
-requests!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info);
+requests!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask);
 
 struct Call<'a, T> {
     opcode: Opcode,
@@ -230,6 +230,25 @@ pub(crate) fn kill(instance: BorrowedFd<'_>) -> Result<()> {
     command(instance, abi::MK_KILL, 0)
 }
 
+/// Asks the agent by `MK_PING` or `MK_STOP`; how long its answer took, in nanoseconds.
+fn ask(instance: BorrowedFd<'_>, opcode: Opcode, timeout_ms: u32) -> Result<u64> {
+    let mut request = abi::mk_ask {
+        timeout_ms,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it.
+    unsafe { call(instance, opcode, 0, &mut request) }?;
+    Ok(request.answer_ns)
+}
+
+pub(crate) fn ping(instance: BorrowedFd<'_>, timeout_ms: u32) -> Result<u64> {
+    ask(instance, abi::MK_PING, timeout_ms)
+}
+
+pub(crate) fn stop(instance: BorrowedFd<'_>, timeout_ms: u32) -> Result<u64> {
+    ask(instance, abi::MK_STOP, timeout_ms)
+}
+
 pub(crate) fn destroy(instance: BorrowedFd<'_>, flags: u32) -> Result<()> {
     command(instance, abi::MK_DESTROY, flags)
 }
@@ -272,6 +291,8 @@ mod tests {
             (abi::MK_KILL, 0x24),
             (abi::MK_INFO, 0x25),
             (abi::MK_DESTROY, 0x26),
+            (abi::MK_PING, 0x27),
+            (abi::MK_STOP, 0x28),
         ];
         for (number, low) in numbers {
             assert_eq!(number, opcode::none(abi::MK_IOC as u8, low));

@@ -25,6 +25,7 @@ struct Item<'a> {
     reason: String,
     nr_cpus: u32,
     memory: u64,
+    agent: String,
 }
 
 /// Lists the instances.
@@ -43,6 +44,7 @@ fn json(entries: &[Entry]) -> List<'_> {
         reason: entry.reason.to_string(),
         nr_cpus: entry.cpus,
         memory: entry.memory,
+        agent: entry.agent.to_string(),
     });
     List {
         instances: instances.collect(),
@@ -82,7 +84,7 @@ fn table(entries: &[Entry]) -> String {
 mod tests {
     use super::*;
 
-    use multikernel::State;
+    use multikernel::{Agent, State};
 
     fn entries() -> Vec<Entry> {
         vec![
@@ -92,6 +94,7 @@ mod tests {
                 reason: Reason::None,
                 cpus: 2,
                 memory: 384 << 20,
+                agent: Agent::Ready,
             },
             Entry {
                 name: "a-longer-name".into(),
@@ -99,6 +102,7 @@ mod tests {
                 reason: Reason::StartFailed,
                 cpus: 12,
                 memory: 0,
+                agent: Agent::None,
             },
         ]
     }
@@ -130,14 +134,16 @@ a-longer-name  crashed  start-failed    12        0 B
       "state": "running",
       "reason": "none",
       "nr_cpus": 2,
-      "memory": 402653184
+      "memory": 402653184,
+      "agent": "ready"
     },
     {
       "name": "a-longer-name",
       "state": "crashed",
       "reason": "start-failed",
       "nr_cpus": 12,
-      "memory": 0
+      "memory": 0,
+      "agent": "none"
     }
   ]
 }

@@ -10,8 +10,10 @@ mod generate;
 mod lifecycle;
 mod ls;
 mod make;
+mod ping;
 mod run;
 mod show;
+mod stop;
 mod wait;
 
 use std::io::Write;
@@ -31,6 +33,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Load(arguments) => lifecycle::load(&device()?, arguments),
         Command::Start(arguments) => lifecycle::start(&device()?, arguments),
         Command::Kill(arguments) => lifecycle::kill(&device()?, arguments),
+        Command::Stop(arguments) => stop::stop(&device()?, arguments),
+        Command::Ping(arguments) => ping::ping(&device()?, arguments, out),
         Command::Rm(arguments) => lifecycle::remove(&device()?, arguments),
         Command::Ls(format) => ls::ls(&device()?, format, out),
         Command::Show(arguments) => show::show(&device()?, arguments, out),

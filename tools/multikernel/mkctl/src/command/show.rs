@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
-use multikernel::{CpuList, Device, Info, Instance, LogError, Reason, State};
+use multikernel::{Agent, CpuList, Device, Info, Instance, LogError, Reason, State};
 use rustix::time::{clock_gettime, ClockId};
 use serde::Serialize;
 
@@ -37,6 +37,8 @@ struct Json<'a> {
     load_ns: u64,
     take_ns: u64,
     give_ns: u64,
+    agent: String,
+    agent_gone: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +98,8 @@ impl Facts {
             load_ns: nanoseconds(info.load),
             take_ns: nanoseconds(info.take),
             give_ns: nanoseconds(info.give),
+            agent: info.agent.to_string(),
+            agent_gone: info.agent_gone.map(|why| why.to_string()),
         }
     }
 
@@ -137,6 +141,13 @@ impl Facts {
             line("loading", format!("took {}", units::duration(info.load)));
         }
         line("runs", info.runs.to_string());
+        if info.agent != Agent::None {
+            let why = info.agent_gone.map(|why| format!(" ({why})"));
+            line(
+                "agent",
+                format!("{}{}", info.agent, why.unwrap_or_default()),
+            );
+        }
         if let Some(started) = info.started {
             let ago = units::duration(self.now.saturating_sub(started));
             let take = units::duration(info.take);
@@ -201,6 +212,8 @@ pub fn json(instance: &Instance, out: &mut dyn Write) -> Result<()> {
 mod tests {
     use super::*;
 
+    use multikernel::AgentGone;
+
     fn facts() -> Facts {
         Facts {
             info: Info {
@@ -230,6 +243,8 @@ mod tests {
                         bytes: 128 << 20,
                     },
                 ],
+                agent: Agent::Gone,
+                agent_gone: Some(AgentGone::Restart),
             },
             panic: None,
             now: Duration::from_secs(110),
@@ -249,6 +264,7 @@ blue: stopped (restart): restarted itself
   slot      0x20000 (64 KiB)
   loading   took 45.6 ms
   runs      1
+  agent     gone (restart)
   started   9.5 s ago; taking its CPUs took 12.3 ms
   ended     3.0 s ago; giving them back took 23.4 ms
 "
@@ -280,6 +296,8 @@ blue: stopped (restart): restarted itself
         facts.info.memory = 0;
         facts.info.slot_bytes = 0;
         facts.info.runs = 0;
+        facts.info.agent = Agent::None;
+        facts.info.agent_gone = None;
         facts.info.load = Duration::ZERO;
         facts.info.started = None;
         facts.info.ended = None;
@@ -330,7 +348,9 @@ blue: stopped (restart): restarted itself
   "ended_ns": null,
   "load_ns": 45600000,
   "take_ns": 12300000,
-  "give_ns": 23400000
+  "give_ns": 23400000,
+  "agent": "gone",
+  "agent_gone": "restart"
 }
 "#
         );

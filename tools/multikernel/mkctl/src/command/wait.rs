@@ -4,24 +4,28 @@
 
 use std::time::Instant;
 
-use multikernel::{Device, Event, State};
+use multikernel::{Device, Event};
 
 use crate::cli::Wait;
 use crate::failure::{Failure, Result};
 use crate::follow::{self, left};
 use crate::progress::Progress;
 
-/// Waits for a state. If the instance ends in another meanwhile, that fails.
+/// Waits for a state, of the instance or of its agent. If the instance ends in another meanwhile, that
+/// fails.
 pub fn wait(device: &Device, arguments: &Wait) -> Result<()> {
     let instance = device.instance(&arguments.name)?;
     let deadline = arguments.timeout.map(|timeout| Instant::now() + timeout);
-    let wanted = states(&arguments.states);
-    let _progress = Progress::new(format!("waiting for {} to be {wanted}", arguments.name));
+    let wanted = match arguments.agents.as_slice() {
+        [] => format!("the state {}", either(&arguments.states)),
+        agents => format!("the agent's state {}", either(agents)),
+    };
+    let _progress = Progress::new(format!("waiting for {} to have {wanted}", arguments.name));
 
     let first = follow::info(&instance)?;
     let mut info = first.clone();
     loop {
-        if arguments.states.contains(&info.state) {
+        if arguments.states.contains(&info.state) || arguments.agents.contains(&info.agent) {
             return Ok(());
         }
         if info.state.has_ended() && info.generation != first.generation {
@@ -36,7 +40,7 @@ pub fn wait(device: &Device, arguments: &Wait) -> Result<()> {
             Event::TimedOut => {
                 return Err(Failure::Timeout {
                     name: arguments.name.clone(),
-                    what: format!("the state {wanted}"),
+                    what: wanted,
                     timeout: arguments.timeout.unwrap_or_default(),
                     tail: Vec::new(),
                 })
@@ -45,7 +49,7 @@ pub fn wait(device: &Device, arguments: &Wait) -> Result<()> {
     }
 }
 
-fn states(states: &[State]) -> String {
-    let names: Vec<String> = states.iter().map(State::to_string).collect();
+fn either(states: &[impl ToString]) -> String {
+    let names: Vec<String> = states.iter().map(ToString::to_string).collect();
     names.join(" or ")
 }
