@@ -10,7 +10,7 @@ use_host "${MK_HOST:-debug}"
 status=0
 # Memory that is free is not zero here.
 interface --append page_poison=1 || status=1
-"$TOP/tools/testing/multikernel/guest/build"
+"$TOP/tools/testing/multikernel/guest/build" trouble
 lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/ends.sh" || status=1

@@ -5,7 +5,7 @@
 # kernels.
 . "$(dirname "$0")/lib.sh"
 
-"$TOP/tools/testing/multikernel/guest/build"
+"$TOP/tools/testing/multikernel/guest/build" trouble
 lab faults --cpus 7 --memory 2G --timeout 1200 -- \
 	bash -c "cd $SELFTESTS; status=0
 		./faults.sh $BUILD/trouble.cpio || status=1
