@@ -187,7 +187,7 @@ impl Session {
                     taken(self.attach(work, number, at, status), number)
                 }
                 (directory::State::Free | directory::State::Withdrawn, Answer::Attached) => {
-                    work.control = None;
+                    self.detach(work, number);
                     Answer::Released
                 }
                 _ => continue,
@@ -208,35 +208,50 @@ impl Session {
     /// Begins to use the channel in an entry.
     fn attach(&self, work: &mut Work, number: u32, at: usize, status: Status) -> Result {
         let channel = Channel::read(&self.area, at, status).map_err(wrong)?;
-        if number != CONTROL || channel.kind != Kind::Control {
-            return Err(EOPNOTSUPP);
+        match (number, channel.kind) {
+            (CONTROL, Kind::Control) => {
+                let view = self.map(&channel)?;
+                // The one before says that it is closed before this one is opened.
+                work.control = None;
+                work.control = Some(Control::open(view, channel.own.size, channel.other.size)?);
+                Ok(())
+            }
+            _ => Err(EOPNOTSUPP),
         }
-        let view = View {
-            own: self.map(&channel.own)?,
-            other: self.map(&channel.other)?,
-        };
-        // The one before says that it is closed before this one is opened.
-        work.control = None;
-        work.control = Some(Control::open(view, channel.own.size, channel.other.size)?);
-        Ok(())
     }
 
-    /// Maps half a channel, which must be neither this kernel's RAM nor in the area.
-    fn map(&self, half: &Half) -> Result<Part> {
-        let range = half.range().ok_or(EPROTO)?;
-        if range.overlaps(self.range) {
-            return Err(EPROTO);
+    /// Touches the channel in an entry no more.
+    fn detach(&self, work: &mut Work, number: u32) {
+        if number == CONTROL {
+            work.control = None;
         }
-        let memory = Arc::new(Shared::map(range)?, GFP_KERNEL)?;
-        Part::new(&memory, 0, range.bytes() as usize).ok_or(EPROTO)
+    }
+
+    /// Maps the halves of a channel, which must be neither this kernel's RAM nor in the area.
+    fn map(&self, channel: &Channel) -> Result<View> {
+        let map = |half: &Half| {
+            let range = half.range().ok_or(EPROTO)?;
+            if range.overlaps(self.range) {
+                return Err(EPROTO);
+            }
+            let memory = Arc::new(Shared::map(range)?, GFP_KERNEL)?;
+            Part::new(&memory, 0, range.bytes() as usize).ok_or(EPROTO)
+        };
+        Ok(View {
+            own: map(&channel.own)?,
+            other: map(&channel.other)?,
+        })
     }
 
     /// Touches no channel any more.
     fn release(&self, work: &mut Work) {
-        if work.control.take().is_some() {
-            let answer = work.answers.get(CONTROL as usize).copied().unwrap_or(0);
-            let released = Answer::Released.word((answer >> 32) as u32);
-            self.answer(work, CONTROL, released);
+        for number in 0..self.host.channels {
+            let answer = work.answers.get(number as usize).copied().unwrap_or(0);
+            let generation = (answer >> 32) as u32;
+            if Answer::parse(answer, generation) == Ok(Answer::Attached) {
+                self.detach(work, number);
+                self.answer(work, number, Answer::Released.word(generation));
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! What the host shares with one run of an instance, and what it knows of the agent there.
 
 use super::{
+    directory::Directory,
     fail::{fail, report, Outcome},
     loader::Bell,
 };
@@ -15,7 +16,7 @@ use crate::{
     pure::{
         agent::{self, Agent},
         area::{self, Verdict},
-        directory::{self, Channel, Half, Kind, Status, CHANNELS_MAX, ENTRY_BYTES},
+        directory::{Channel, Half, Kind, CHANNELS_MAX, ENTRY_BYTES},
         doorbell::Doorbell,
         half::{self, Halves, Size},
         message::{self, Body, Message},
@@ -108,8 +109,7 @@ struct Inner {
     /// The number of the last agent that was looked at.
     attach: Option<u64>,
     control: Option<Control>,
-    /// That of the control channel.
-    generation: u32,
+    directory: Directory,
     cookie: u64,
     asked: KVec<Asked>,
     complaints: u32,
@@ -155,14 +155,16 @@ impl Link {
         ) else {
             return Err(EFAULT.into());
         };
+        let area = View {
+            own: host,
+            other: agent,
+        };
+        let directory = Directory::new(area.clone(), CHANNELS_AT as usize);
         let link = Arc::pin_init(
             try_pin_init!(Self {
                 name: *name,
                 memory,
-                area: View {
-                    own: host,
-                    other: agent,
-                },
+                area,
                 control: View {
                     own: from_host,
                     other: from_agent,
@@ -173,7 +175,7 @@ impl Link {
                     seen: Seen::None,
                     attach: None,
                     control: None,
-                    generation: 0,
+                    directory,
                     cookie: 0,
                     asked: KVec::new(),
                     complaints: 0,
@@ -214,9 +216,10 @@ impl Link {
             entry_bytes: ENTRY_BYTES as u32,
             agent_at: AGENT_AT as u32,
         };
-        let entry = host.entry(CONTROL).ok_or(EINVAL)?;
-        self.area
-            .store(entry + directory::DOORBELL, doorbell.word());
+        // All channels are the host's.
+        for number in 0..CHANNELS_MAX {
+            inner.directory.publish_doorbell(number, Some(doorbell));
+        }
         host.publish(&self.area);
         Ok(())
     }
@@ -402,26 +405,16 @@ impl Link {
             peer_name: None,
         };
         inner.control = Some(Control::open(self.control.clone(), size, size)?);
-        inner.generation = inner.generation.wrapping_add(1);
-        channel.write(&self.area, CHANNELS_AT as usize);
-        self.publish_channel(inner, directory::State::Offered);
+        inner.directory.offer(CONTROL, &channel);
         Ok(())
-    }
-
-    fn publish_channel(&self, inner: &Inner, state: directory::State) {
-        let status = Status {
-            generation: inner.generation,
-            state,
-        };
-        status.publish(&self.area, CHANNELS_AT as usize);
     }
 
     /// The agent is gone: nothing can be asked any more.
     fn hang_up(&self, inner: &mut Inner) {
         if inner.control.take().is_some() {
             // Nobody is there to answer.
-            self.publish_channel(inner, directory::State::Withdrawn);
-            self.publish_channel(inner, directory::State::Free);
+            inner.directory.withdraw(CONTROL);
+            inner.directory.free(CONTROL);
         }
         for asked in &mut inner.asked {
             asked.reply.get_or_insert(Reply::Gone);

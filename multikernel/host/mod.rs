@@ -4,6 +4,7 @@
 
 pub(crate) mod cpus;
 pub(crate) mod device;
+pub(crate) mod directory;
 pub(crate) mod fail;
 pub(crate) mod guard;
 pub(crate) mod handle;
