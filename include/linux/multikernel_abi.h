@@ -70,6 +70,7 @@ struct mk_acpi {
  * @verdict: MK_VERDICT_..., and in the high half the low half of the number
  *	in @attach of struct mk_agent_page that it is on
  * @doorbell: MK_DOORBELL_..., where the host is rung
+ * @calls: how often the agent was to look at more than at channels of programs
  */
 struct mk_host_page {
 	__le64 magic;
@@ -87,7 +88,9 @@ struct mk_host_page {
 	__le64 verdict;
 	__u8 reserved_2[256 - 136];
 	__le64 doorbell;
-	__u8 reserved_3[MK_PROTOCOL_PAGE - 264];
+	__u8 reserved_3[320 - 264];
+	__le64 calls;
+	__u8 reserved_4[MK_PROTOCOL_PAGE - 328];
 };
 
 /* A doorbell: 0, nobody is to ring; or VALID and the rest. */
@@ -203,6 +206,7 @@ struct mk_channel {
  * @attach: another number for each agent of this run
  * @state: MK_AGENT_..., and in the high half MK_GONE_...
  * @doorbell: MK_DOORBELL_..., where the agent is rung
+ * @calls: how often the host was to look at more than at channels of programs
  * @heartbeat: counts beats
  * @answers: for each entry of the directory MK_ANSWER_..., and in the high half
  *	the generation that is answered
@@ -219,7 +223,9 @@ struct mk_agent_page {
 	__le64 state;
 	__u8 reserved_2[256 - 136];
 	__le64 doorbell;
-	__u8 reserved_3[384 - 264];
+	__u8 reserved_3[320 - 264];
+	__le64 calls;
+	__u8 reserved_6[384 - 328];
 	__le64 heartbeat;
 	__u8 reserved_4[512 - 392];
 	__le64 answers[MK_CHANNELS_MAX];

@@ -22,6 +22,10 @@ const TABLE_AREA_BYTES: usize = 48;
 /// Where each part says where it is rung.
 pub const DOORBELL: usize = 256;
 
+/// Where each part counts how often it had something to tell besides what is in
+/// the channels of programs: what is found there needs more than a glance.
+pub const CALLS: usize = 320;
+
 const MAGIC: usize = 0;
 const HOST_MAGIC: u64 = u64::from_le_bytes(*b"MKRNHOST");
 /// The lowest one, and the highest in the high half.

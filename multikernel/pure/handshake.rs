@@ -6,6 +6,9 @@
 
 use core::fmt;
 
+/// There are channels between instances (`MK_PROTOCOL_PEERS`).
+pub const PEERS: u64 = 1 << 2;
+
 /// What one side knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {

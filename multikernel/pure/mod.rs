@@ -18,6 +18,7 @@ pub mod acpi;
 pub mod agent;
 pub mod area;
 pub mod bootparams;
+pub mod broker;
 pub mod bytes;
 pub mod bzimage;
 pub mod clock;

@@ -174,6 +174,11 @@ impl<H: Halves> Sender<H> {
         self.size
     }
 
+    /// Whether a message of `len` bytes could be sent now, without sending it.
+    pub fn check(&mut self, len: usize) -> Result<(), SendError> {
+        self.room(len).map(drop)
+    }
+
     /// Where the next message goes: how many bytes have ever been used.
     pub fn tail(&self) -> u64 {
         self.tail
@@ -453,6 +458,21 @@ fn state(halves: &impl Halves, before: State) -> Result<State, Fault> {
     State::new(word)
         .filter(|state| *state >= before)
         .ok_or(Fault::State(word))
+}
+
+/// Whether there may be what a receiver waits for, without its lock: for who is
+/// rung. `own` is this side's half as the peer sees it.
+pub fn may_receive(halves: &impl Halves, own: &impl Halves, size: Size) -> bool {
+    halves.load(size.at(own.load(WANT_DATA))) != 0 || !may_stay(halves)
+}
+
+/// Whether there may be the room that a sender waits for.
+pub fn may_send(halves: &impl Halves, own: &impl Halves) -> bool {
+    halves.load(HEAD) >= own.load(WANT_ROOM) || !may_stay(halves)
+}
+
+fn may_stay(halves: &impl Halves) -> bool {
+    State::new(halves.load(STATE)).is_some_and(State::is_live)
 }
 
 impl fmt::Display for Fault {

@@ -11,6 +11,8 @@
 pub mod agent;
 #[path = "../../../../multikernel/pure/area.rs"]
 pub mod area;
+#[path = "../../../../multikernel/pure/broker.rs"]
+pub mod broker;
 #[path = "../../../../multikernel/pure/bytes.rs"]
 pub mod bytes;
 #[path = "../../../../multikernel/pure/clock.rs"]
@@ -55,6 +57,22 @@ pub fn reserve(sender: &mut Sender<Memory<'_>>, len: usize) -> Option<Pieces> {
     let pieces = slot.pieces();
     slot.commit();
     Some(pieces)
+}
+
+pub fn glance(halves: Memory<'_>, own: Memory<'_>, size: u64) -> Option<(bool, bool)> {
+    let size = Size::new(size)?;
+    let may_receive = ring::may_receive(&halves, &own, size);
+    Some((may_receive, ring::may_send(&halves, &own)))
+}
+
+pub fn check(sender: &mut Sender<Memory<'_>>, len: usize) -> Result<(), SendError> {
+    sender.check(len)
+}
+
+pub fn follow(broker: &mut broker::Broker, side: usize, answer: directory::Answer) -> bool {
+    let told = broker.answer(side, answer) | broker.depart(side);
+    broker.arrive(side);
+    told | broker.begin() | broker.remove()
 }
 
 pub fn receive(

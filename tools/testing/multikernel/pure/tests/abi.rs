@@ -164,12 +164,19 @@ fn agent_page() {
 
     let header = Header::read(
         "agent-words",
-        &["mk_agent_page.heartbeat", "mk_agent_page.answers"],
+        &[
+            "mk_agent_page.heartbeat",
+            "mk_agent_page.answers",
+            "mk_agent_page.calls",
+            "mk_host_page.calls",
+        ],
         &[],
         &["MK_AGENT_TEXT"],
     );
     assert_eq!(header.at("mk_agent_page.heartbeat"), agent::HEARTBEAT);
     assert_eq!(header.at("mk_agent_page.answers"), agent::ANSWERS);
+    assert_eq!(header.at("mk_agent_page.calls"), area::CALLS);
+    assert_eq!(header.at("mk_host_page.calls"), area::CALLS);
     assert_eq!(header.at("MK_AGENT_TEXT"), agent::TEXT_BYTES);
 }
 

@@ -14,6 +14,8 @@ fn nothing_panics() {
     let assembly = assembly("protocol", &[]);
     for name in [
         "reserve",
+        "glance",
+        "follow",
         "receive",
         "host_page",
         "agent_page",
