@@ -24,11 +24,13 @@ mod sys;
 mod uapi;
 
 use agent::session::{Presence, Session};
+use channel::endpoint::{Endpoint, ENDS};
 use host::registry::Host;
 use pure::range::Range;
 use sys::{
     guard::Guard,
     line::Line,
+    node::Nodes,
     notifier::{Notifier, Panic, Reboot, Sleep},
 };
 
@@ -79,6 +81,7 @@ struct HostRole {
     /// `None`: there are no local APICs, and [`Host::query`] tells that nothing can start.
     line: Option<Line<Host>>,
     guard: Guard,
+    nodes: Nodes<Endpoint>,
 }
 
 /// An instance. First nothing calls it any more, and the host is told before the line goes.
@@ -90,6 +93,7 @@ struct AgentRole {
     reboot: Notifier<Reboot, Session>,
     presence: Presence,
     line: Line<Session>,
+    nodes: Nodes<Endpoint>,
 }
 
 impl HostRole {
@@ -105,6 +109,7 @@ impl HostRole {
         };
         KBox::try_pin_init(
             try_pin_init!(Self {
+                nodes: Nodes::new()?,
                 line,
                 guard: Guard::new(),
                 published: Published::new(host.clone()),
@@ -124,6 +129,7 @@ impl AgentRole {
         let session = Session::new(area)?;
         KBox::try_pin_init(
             try_pin_init!(Self {
+                nodes: Nodes::new()?,
                 line: Line::moving(c"multikernel", session.clone())?,
                 presence: Presence::new(session.clone()),
                 reboot <- Notifier::new(session.clone()),
@@ -144,6 +150,8 @@ impl kernel::Module for Multikernel {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         // SAFETY: It is called once, when the module is loaded.
         unsafe { HOST.init() };
+        // SAFETY: As above.
+        unsafe { ENDS.init() };
         // An instance has no instances of its own: CPUs and memory are its host's.
         let (host, agent) = match Session::find() {
             Some(area) => (None, Some(AgentRole::new(area?)?)),

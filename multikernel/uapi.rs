@@ -26,9 +26,14 @@ macro_rules! arguments {
     )*};
 }
 
-arguments!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask);
+arguments!(
+    mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask,
+    mk_channel
+);
 
 // SAFETY: The header lays it out without padding.
 unsafe impl AsBytes for mk_list_entry {}
 // SAFETY: As above.
 unsafe impl AsBytes for mk_range {}
+// SAFETY: As above.
+unsafe impl AsBytes for mk_channel_entry {}

@@ -2,5 +2,6 @@
 
 //! The agent: this module in an instance.
 
+pub(crate) mod channel;
 pub(crate) mod guard;
 pub(crate) mod session;

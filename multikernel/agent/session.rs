@@ -2,10 +2,12 @@
 
 //! From the agent's arrival to its end.
 
+use super::channel::End;
 use crate::{
     arch::x86::apic,
     channel::{
         control::{Control, Trouble},
+        switchboard::{Caller, Switchboard},
         OFFER,
     },
     host::fail::report,
@@ -20,7 +22,7 @@ use crate::{
     },
     sys::{
         acpi, ffi,
-        line::{Moved, Ring},
+        line::{Glance, Moved, Ring},
         shared::{Part, Shared, View},
     },
 };
@@ -43,6 +45,12 @@ pub(crate) struct Session {
     this: Agent,
     /// Where this kernel is rung: the word that was published.
     doorbell: AtomicU64,
+    /// What it was when the host was asked to look at it.
+    told_doorbell: AtomicU64,
+    /// What was answered to each entry of the directory.
+    answers: KVec<AtomicU64>,
+    switchboard: Arc<Switchboard>,
+    caller: Arc<Caller>,
     has_left: AtomicBool,
     #[pin]
     work: Mutex<Work>,
@@ -51,8 +59,8 @@ pub(crate) struct Session {
 struct Work {
     verdict: Verdict,
     control: Option<Control>,
-    /// What was answered to each entry of the directory.
-    answers: KVec<u64>,
+    /// What is in each entry of the directory, for programs.
+    ends: KVec<Option<End>>,
 }
 
 impl Session {
@@ -87,7 +95,14 @@ impl Session {
         let before = Agent::read(&area.swapped(), host.run);
         let attach = before.map_or(1, |before| before.attach.wrapping_add(1).max(1));
         let mut answers = KVec::with_capacity(CHANNELS_MAX as usize, GFP_KERNEL)?;
-        answers.resize(CHANNELS_MAX as usize, 0, GFP_KERNEL)?;
+        let mut ends = KVec::with_capacity(CHANNELS_MAX as usize, GFP_KERNEL)?;
+        for _ in 0..CHANNELS_MAX {
+            answers.push(AtomicU64::new(0), GFP_KERNEL)?;
+            ends.push(None, GFP_KERNEL)?;
+        }
+        let switchboard = Switchboard::new()?;
+        let caller = Caller::new(area.clone())?;
+        switchboard.listen_to(caller.clone());
         Arc::pin_init(
             try_pin_init!(Self {
                 range,
@@ -99,11 +114,15 @@ impl Session {
                     attach,
                 },
                 doorbell: AtomicU64::new(0),
+                told_doorbell: AtomicU64::new(0),
+                answers,
+                switchboard,
+                caller,
                 has_left: AtomicBool::new(false),
                 work <- new_mutex!(Work {
                     verdict: Verdict::None,
                     control: None,
-                    answers,
+                    ends,
                 }),
             }),
             GFP_KERNEL,
@@ -132,19 +151,32 @@ impl Session {
         }
     }
 
-    /// Rings the host, if it is anywhere but here.
+    /// Asks the host to look at everything.
     fn ring_host(&self) {
+        self.caller.call();
+        self.ring_at(area::DOORBELL);
+    }
+
+    /// Rings the peer of the channel in an entry.
+    pub(crate) fn ring_peer(&self, number: u32) {
+        if let Some(entry) = self.host.entry(number) {
+            self.ring_at(entry + directory::DOORBELL);
+        }
+    }
+
+    /// Rings where a word of the host's says, if that is anywhere but here.
+    fn ring_at(&self, at: usize) {
         // What was written is seen by whoever has moved the doorbell since.
         self.area.fence();
-        match Doorbell::parse(self.area.load(area::DOORBELL), |id| !is_own(id)) {
+        match Doorbell::parse(self.area.load(at), |id| !is_own(id)) {
             Ok(Some(doorbell)) => apic::ring(doorbell),
             Ok(None) => {}
-            Err(error) => report!(pr_err_once, "the host cannot be rung: {error}"),
+            Err(error) => report!(pr_err_once, "who is to be rung cannot be: {error}"),
         }
     }
 
     /// Looks at all that the host may have rung for.
-    fn look(&self) {
+    fn look(self: &Arc<Self>) {
         let mut guard = self.work.lock();
         let work = &mut *guard;
         if self.has_left.load(Ordering::Relaxed) {
@@ -169,44 +201,80 @@ impl Session {
         }
         self.follow(work);
         self.listen(work);
-    }
-
-    /// Follows the directory.
-    fn follow(&self, work: &mut Work) {
-        for number in 0..self.host.channels {
-            let Some(at) = self.host.entry(number) else {
-                break;
-            };
-            let Ok(status) = Status::read(&self.area, at) else {
-                continue;
-            };
-            let before = work.answers.get(number as usize).copied().unwrap_or(0);
-            let before = Answer::parse(before, status.generation).unwrap_or(Answer::None);
-            let answer = match (status.state, before) {
-                (directory::State::Offered, Answer::None) => {
-                    taken(self.attach(work, number, at, status), number)
-                }
-                (directory::State::Free | directory::State::Withdrawn, Answer::Attached) => {
-                    self.detach(work, number);
-                    Answer::Released
-                }
-                _ => continue,
-            };
-            self.answer(work, number, answer.word(status.generation));
+        for end in work.ends.iter().flatten() {
+            end.settle();
         }
-    }
-
-    fn answer(&self, work: &mut Work, number: u32, word: u64) {
-        let at = number as usize;
-        if let Some(answer) = work.answers.get_mut(at) {
-            *answer = word;
-            self.area.store(agent::ANSWERS + 8 * at, word);
+        let doorbell = self.doorbell.load(Ordering::Relaxed);
+        if self.told_doorbell.swap(doorbell, Ordering::Relaxed) != doorbell {
+            // It tells this kernel's peers.
             self.ring_host();
         }
     }
 
+    /// Follows the directory. What was withdrawn goes first: what comes may have its name.
+    fn follow(self: &Arc<Self>, work: &mut Work) {
+        for number in 0..self.host.channels {
+            self.follow_entry(work, number, false);
+        }
+        for number in 0..self.host.channels {
+            self.follow_entry(work, number, true);
+        }
+    }
+
+    fn follow_entry(self: &Arc<Self>, work: &mut Work, number: u32, is_wanted: bool) {
+        let Some(at) = self.host.entry(number) else {
+            return;
+        };
+        let Ok(status) = Status::read(&self.area, at) else {
+            return;
+        };
+        let before = Answer::parse(self.answer_to(number), status.generation);
+        let before = before.unwrap_or(Answer::None);
+        match (status.state, before) {
+            (directory::State::Offered, Answer::None) if is_wanted => {
+                let result = self.attach(work, number, at, status);
+                let answer = taken(result, number);
+                // A channel of programs may have been left again already.
+                if answer == Answer::Refused || number == CONTROL {
+                    self.answer(number, answer.word(status.generation));
+                }
+            }
+            (directory::State::Withdrawn, Answer::None | Answer::Attached) => {
+                self.detach(work, number);
+                // Who is still in a call leaves, and says so, at its end.
+                if number == CONTROL || before == Answer::None {
+                    let released = Answer::Released.word(status.generation);
+                    self.answer(number, released);
+                }
+            }
+            (directory::State::Free | directory::State::Withdrawn, _) => {
+                self.detach(work, number);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was answered to an entry last.
+    fn answer_to(&self, number: u32) -> u64 {
+        let answer = self.answers.get(number as usize);
+        answer.map_or(0, |answer| answer.load(Ordering::Relaxed))
+    }
+
+    fn answer(&self, number: u32, word: u64) {
+        if let Some(answer) = self.answers.get(number as usize) {
+            answer.store(word, Ordering::Relaxed);
+            self.area.store(agent::ANSWERS + 8 * number as usize, word);
+            self.ring_host();
+        }
+    }
+
+    /// A conversation was left, and its memory is not touched any more.
+    pub(crate) fn released(&self, number: u32, generation: u32) {
+        self.answer(number, Answer::Released.word(generation));
+    }
+
     /// Begins to use the channel in an entry.
-    fn attach(&self, work: &mut Work, number: u32, at: usize, status: Status) -> Result {
+    fn attach(self: &Arc<Self>, work: &mut Work, number: u32, at: usize, status: Status) -> Result {
         let channel = Channel::read(&self.area, at, status).map_err(wrong)?;
         match (number, channel.kind) {
             (CONTROL, Kind::Control) => {
@@ -216,14 +284,48 @@ impl Session {
                 work.control = Some(Control::open(view, channel.own.size, channel.other.size)?);
                 Ok(())
             }
+            (_, Kind::Data) if number != CONTROL => {
+                self.attach_data(work, number, channel, status.generation)
+            }
             _ => Err(EOPNOTSUPP),
         }
+    }
+
+    fn attach_data(
+        self: &Arc<Self>,
+        work: &mut Work,
+        number: u32,
+        channel: Channel,
+        generation: u32,
+    ) -> Result {
+        let at = number as usize;
+        let is_known = |end: &Option<End>| end.as_ref().is_some_and(|end| end.is(&channel));
+        if !work.ends.get(at).is_some_and(is_known) {
+            self.detach(work, number);
+            // It was withdrawn, or it could not be offered once more; that was seen too early.
+            let is_former = |end: &Option<End>| {
+                end.as_ref()
+                    .is_some_and(|end| end.is_in_the_way_of(&channel))
+            };
+            if let Some(former) = work.ends.iter().position(is_former) {
+                self.follow_entry(work, former as u32, false);
+            }
+            let end = End::new(&self.switchboard, channel, self.map(&channel)?)?;
+            *work.ends.get_mut(at).ok_or(EINVAL)? = Some(end);
+        }
+        let end = work.ends.get(at).and_then(Option::as_ref).ok_or(EINVAL)?;
+        self.answer(number, Answer::Attached.word(generation));
+        // Dropped in case of an error, it answers, too.
+        end.begin(self, number, generation)
     }
 
     /// Touches the channel in an entry no more.
     fn detach(&self, work: &mut Work, number: u32) {
         if number == CONTROL {
             work.control = None;
+        }
+        if let Some(end) = work.ends.get_mut(number as usize) {
+            *end = None;
         }
     }
 
@@ -245,13 +347,13 @@ impl Session {
 
     /// Touches no channel any more.
     fn release(&self, work: &mut Work) {
-        for number in 0..self.host.channels {
-            let answer = work.answers.get(number as usize).copied().unwrap_or(0);
-            let generation = (answer >> 32) as u32;
-            if Answer::parse(answer, generation) == Ok(Answer::Attached) {
-                self.detach(work, number);
-                self.answer(work, number, Answer::Released.word(generation));
-            }
+        if work.control.take().is_some() {
+            let generation = (self.answer_to(CONTROL) >> 32) as u32;
+            self.answer(CONTROL, Answer::Released.word(generation));
+        }
+        // Each says so itself.
+        for end in &mut work.ends {
+            *end = None;
         }
     }
 
@@ -294,6 +396,10 @@ impl Session {
 }
 
 impl Ring for Session {
+    fn glance(&self) -> Glance {
+        self.switchboard.glance()
+    }
+
     fn ring(self: &Arc<Self>) {
         self.look();
     }

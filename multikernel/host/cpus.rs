@@ -4,6 +4,7 @@
 
 use super::{
     fail::{fail, report, Fail, Outcome},
+    link::Link,
     loader::Entry,
     memory::Memory,
     slots::Slot,
@@ -16,7 +17,7 @@ use crate::{
         trampoline::{self, mailbox},
     },
     pure::{name::Name, slot::MAILBOX},
-    sys::{ffi, guard, module, shared::Shared},
+    sys::{ffi, guard, module},
 };
 use kernel::{
     error::to_result,
@@ -46,7 +47,8 @@ pub(crate) struct Lent {
     /// What it executes, and writes, lies in there, so all stay as long as it may execute.
     slot: Arc<Slot>,
     memory: Arc<Memory>,
-    shared: Arc<Shared>,
+    /// And all that it shares.
+    link: Arc<Link>,
     is_given_back: bool,
 }
 
@@ -61,7 +63,7 @@ impl Lent {
         name: &Name,
         slot: Arc<Slot>,
         memory: Arc<Memory>,
-        shared: Arc<Shared>,
+        link: Arc<Link>,
     ) -> Outcome<Self> {
         // SAFETY: It only reads a per-CPU variable of a possible CPU.
         let id = unsafe { ffi::mk_cpu_apic_id(cpu) };
@@ -109,7 +111,7 @@ impl Lent {
             plan,
             slot,
             memory,
-            shared,
+            link,
             is_given_back: false,
         };
         lent.park(None).map_err(no_answer(cpu))?;
@@ -154,7 +156,7 @@ impl Lent {
             core::mem::forget((
                 self.slot.clone(),
                 self.memory.clone(),
-                self.shared.clone(),
+                self.link.clone(),
                 module::Pin::new(),
             ));
             return Err(Stuck);

@@ -3,7 +3,7 @@
 //! `/dev/multikernel`.
 
 use super::{
-    fail::{fail, Outcome},
+    fail::Outcome,
     handle::Handle,
     ioctl,
     registry::{permit, Host},
@@ -57,17 +57,6 @@ impl MiscDevice for Host {
 }
 
 fn list(host: &Host, list: &mut mk_list) -> Outcome {
-    let stride = list.entry_size as usize;
-    if stride == 0 && list.nr_entries > 0 {
-        return Err(fail!(EINVAL, "entry_size is 0"));
-    }
-    if stride > ioctl::SIZE_MAX {
-        return Err(fail!(
-            E2BIG,
-            "entry_size is {stride}; no structure is larger than {} bytes",
-            ioctl::SIZE_MAX
-        ));
-    }
     let entries = host.instances().map(|instance| {
         instance.with_status(|status| mk_list_entry {
             name: *instance.name().as_bytes(),
@@ -78,7 +67,5 @@ fn list(host: &Host, list: &mut mk_list) -> Outcome {
             memory: status.memory.as_ref().map_or(0, |memory| memory.bytes()),
         })
     });
-    ioctl::write_array(list.entries, list.nr_entries as usize, stride, entries)?;
-    list.nr_entries = host.registry().instances.len() as u32;
-    Ok(())
+    ioctl::write_list(list, entries)
 }

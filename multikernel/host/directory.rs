@@ -4,8 +4,8 @@
 
 use crate::{
     pure::{
-        directory::{self, Channel, State, Status, CHANNELS_MAX, ENTRY_BYTES},
-        doorbell::Doorbell,
+        agent,
+        directory::{self, Answer, Channel, State, Status, CHANNELS_MAX, ENTRY_BYTES},
         half::Halves,
     },
     sys::shared::View,
@@ -19,6 +19,8 @@ pub(crate) struct Directory {
     /// Where the first entry is.
     at: usize,
     entries: [Status; CHANNELS_MAX as usize],
+    /// Which ones are somebody's, offered already or not.
+    reserved: u64,
 }
 
 impl Directory {
@@ -31,7 +33,15 @@ impl Directory {
             area,
             at,
             entries: [free; CHANNELS_MAX as usize],
+            reserved: 0,
         }
+    }
+
+    /// Takes the lowest entry that is free, from `first` on, for what is to be offered.
+    pub(crate) fn reserve(&mut self, first: u32) -> Option<u32> {
+        let number = (first..CHANNELS_MAX).find(|number| self.reserved & 1 << number == 0)?;
+        self.reserved |= 1 << number;
+        Some(number)
     }
 
     pub(crate) fn state(&self, number: u32) -> State {
@@ -58,12 +68,21 @@ impl Directory {
 
     /// Nobody uses the channel any more.
     pub(crate) fn free(&mut self, number: u32) {
+        self.reserved &= !(1 << number);
         self.publish(number, State::Free);
     }
 
+    /// What the agent says of the channel that was offered last. What makes no sense is none.
+    pub(crate) fn answer(&self, number: u32) -> Answer {
+        let Some(status) = self.entries.get(number as usize) else {
+            return Answer::None;
+        };
+        let word = self.area.load(agent::ANSWERS + 8 * number as usize);
+        Answer::parse(word, status.generation).unwrap_or(Answer::None)
+    }
+
     /// Says where the peer of a channel is rung.
-    pub(crate) fn publish_doorbell(&self, number: u32, doorbell: Option<Doorbell>) {
-        let word = doorbell.map_or(0, Doorbell::word);
+    pub(crate) fn publish_doorbell(&self, number: u32, word: u64) {
         self.area
             .store(self.offset(number) + directory::DOORBELL, word);
     }

@@ -8,7 +8,7 @@ use super::{
     ioctl,
     link::Question,
     memory::{self, Memory},
-    registry::permit,
+    registry::{permit, valid, Host},
 };
 use crate::{
     sys::{ffi, file},
@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{
     bindings,
     error::from_result,
-    fs::File,
+    fs::{file::LocalFile, File},
     mm::virt::VmaNew,
     prelude::*,
     sync::{poll::PollTable, Arc},
@@ -104,6 +104,29 @@ impl Handle {
             MK_DESTROY => ioctl::call(address, MK_DESTROY_FORCE, |arg: &mut mk_command| {
                 let force = arg.header.flags & MK_DESTROY_FORCE != 0;
                 instance.destroy(force).map(|()| 0)
+            }),
+            MK_CHANNEL_CREATE => ioctl::call(address, 0, |arg: &mut mk_channel| {
+                let peer = instance_of(arg.peer_fd)?;
+                let name = valid(&arg.name)?;
+                let bytes = [arg.from_bytes, arg.to_bytes];
+                let host = instance.host();
+                Host::wire(host, &self.instance, peer, name, bytes).map(|()| 0)
+            }),
+            MK_CHANNEL_REMOVE => ioctl::call(address, 0, |arg: &mut mk_channel| {
+                let peer = instance_of(arg.peer_fd)?;
+                let name = valid(&arg.name)?;
+                let host = instance.host();
+                host.cut(instance, peer.as_deref(), &name).map(|()| 0)
+            }),
+            MK_CHANNEL_LIST => ioctl::call(address, 0, |arg: &mut mk_list| {
+                let channels = instance.channels();
+                let mut entries = KVec::with_capacity(channels.list.len(), GFP_KERNEL)?;
+                for channel in &channels.list {
+                    entries.push(channel.clone(), GFP_KERNEL)?;
+                }
+                drop(channels);
+                let entries = entries.iter().map(|channel| channel.describe(instance));
+                ioctl::write_list(arg, entries).map(|()| 0)
             }),
             MK_PING => self.ask(address, Question::Ping),
             MK_STOP => self.ask(address, Question::PowerOff),
@@ -362,6 +385,26 @@ unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area
     // SAFETY: The file is one of ours, and the area is being set up.
     let (handle, vma) = unsafe { (handle(file), VmaNew::from_raw(vma)) };
     from_result(|| handle.map(vma).map(|()| 0))
+}
+
+/// The instance that a descriptor is of; -1: none.
+fn instance_of(fd: i32) -> Outcome<Option<Arc<Instance>>> {
+    if fd == -1 {
+        return Ok(None);
+    }
+    let file = u32::try_from(fd)
+        .map_err(|_| EBADF)
+        .and_then(|fd| Ok(LocalFile::fget(fd)?))
+        .map_err(|errno| fail!(errno, "the peer's descriptor is {fd}"))?;
+    // SAFETY: The file is valid as long as `file` lives, and this field does not change.
+    if !core::ptr::eq(unsafe { (*file.as_ptr()).f_op }, &OPERATIONS.0) {
+        return Err(fail!(
+            EINVAL,
+            "the peer's descriptor {fd} is not one of an instance"
+        ));
+    }
+    // SAFETY: It is one of ours.
+    Ok(Some(unsafe { handle(file.as_ptr()) }.instance.clone()))
 }
 
 fn reserved(value: u32) -> Outcome {

@@ -3,6 +3,7 @@
 //! An instance: another kernel, with the CPUs and the memory that it has.
 
 use super::{
+    channel::Channel,
     cpus::Lent,
     fail::{fail, report, Fail, Outcome},
     link::{Link, Question, Seen, Why},
@@ -41,7 +42,8 @@ use kernel::{
 /// Two locks: [`Self::work`] is held as long as something is done to it, which may take seconds;
 /// [`Self::status`] only while a field is read or written. So one can always ask what an instance
 /// does, and a slow one keeps nobody else waiting. Order: `work`, the registry, `status`; `mmap_lock`
-/// before `status`, never before `work`, under which CPUs are switched.
+/// before `status`, never before `work`, under which CPUs are switched; `work`, the host's wiring,
+/// `channels`; a channel before a link before `status`.
 #[pin_data]
 pub(crate) struct Instance {
     name: Name,
@@ -57,6 +59,16 @@ pub(crate) struct Instance {
     /// Nothing is under way any more.
     #[pin]
     idle: CondVar,
+    #[pin]
+    channels: Mutex<Channels>,
+}
+
+/// The channels that it has, in the order of their creation. Who changes them has the host's
+/// [`Host::wiring`].
+pub(crate) struct Channels {
+    pub(crate) list: KVec<Arc<Channel>>,
+    /// It was destroyed, or is about to be.
+    pub(crate) is_closed: bool,
 }
 
 /// What it has, besides what [`Status`] tells of. Dropping any of it gives it back.
@@ -128,6 +140,10 @@ impl Instance {
                 }),
                 changed <- new_poll_condvar!(),
                 idle <- new_condvar!(),
+                channels <- new_mutex!(Channels {
+                    list: KVec::new(),
+                    is_closed: false,
+                }),
             }),
             GFP_KERNEL,
         )
@@ -135,6 +151,10 @@ impl Instance {
 
     pub(crate) fn name(&self) -> &Name {
         &self.name
+    }
+
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -249,13 +269,14 @@ impl Instance {
 
             let first = *cpus.first().ok_or(EBADFD)?;
             // SAFETY: The CPU exists: it was just checked.
-            let link = Link::new(&self.name, unsafe { ffi::mk_cpu_node(first) })?;
+            let node = unsafe { ffi::mk_cpu_node(first) };
+            let link = Link::new(&self.name, node, self.host.switchboard().clone())?;
 
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
             for &cpu in &cpus {
-                let shared = link.memory().clone();
-                let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone(), shared)?;
+                let link = link.clone();
+                let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone(), link)?;
                 lent.push(cpu, GFP_KERNEL)?;
             }
             self.status.lock().take_ns = start.elapsed().as_nanos();
@@ -316,6 +337,7 @@ impl Instance {
         self.perform(Operation::Destroy, |work| {
             work.loaded = None;
             self.publish_memory(None);
+            self.host.unwire(self);
             let slot = {
                 let mut status = self.status.lock();
                 status.cpus = KVec::new();
@@ -393,7 +415,35 @@ impl Instance {
                 }
             }
         }
+        self.step_channels();
         self.collect();
+    }
+
+    /// The agent that is there, if it knows all of `features`, and its number.
+    pub(crate) fn agent(&self, features: u64) -> Option<(Arc<Link>, u64)> {
+        let link = self.with_status(|status| status.link.clone())?;
+        let attach = link.agent(features)?;
+        Some((link, attach))
+    }
+
+    pub(crate) fn channels(&self) -> impl core::ops::DerefMut<Target = Channels> + '_ {
+        self.channels.lock()
+    }
+
+    /// Goes on with all its channels, those included that are made meanwhile.
+    fn step_channels(&self) {
+        for n in 0.. {
+            let channel = self.channels.lock().list.get(n).cloned();
+            let Some(channel) = channel else { break };
+            channel.step();
+        }
+    }
+
+    /// The node of the first of its CPUs, or of any.
+    pub(crate) fn node(&self) -> i32 {
+        let first = self.with_status(|status| status.cpus.first().copied());
+        // SAFETY: It only reads a variable; the CPU exists, and CPU 0 always does.
+        unsafe { ffi::mk_cpu_node(first.unwrap_or(0)) }
     }
 
     /// Tells what was seen of its agent.
@@ -497,6 +547,8 @@ impl Instance {
         let link = self.status.lock().link.take()?;
         let seen = link.close();
         self.tell_agent(seen);
+        // Its peers must not ring its CPUs any more.
+        self.step_channels();
         if seen != Seen::Gone(Why::Said(agent::Gone::Panic)) {
             return None;
         }

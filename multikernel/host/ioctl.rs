@@ -3,7 +3,7 @@
 //! Arguments of ioctls: extensible structures, copied in and out.
 
 use super::fail::{fail, Outcome};
-use crate::uapi::mk_header;
+use crate::uapi::{mk_header, mk_list};
 use kernel::{
     prelude::*,
     transmute::{AsBytes, FromBytes},
@@ -128,6 +128,32 @@ pub(crate) fn read_array<T: FromBytes>(address: u64, count: usize) -> Result<KVe
         array.push(reader.read::<T>()?, GFP_KERNEL)?;
     }
     Ok(array)
+}
+
+/// Writes `items` where `list` has room for them, and how many there are.
+pub(crate) fn write_list<T: AsBytes>(
+    list: &mut mk_list,
+    items: impl Iterator<Item = T>,
+) -> Outcome {
+    let stride = list.entry_size as usize;
+    if stride == 0 && list.nr_entries > 0 {
+        return Err(fail!(EINVAL, "entry_size is 0"));
+    }
+    if stride > SIZE_MAX {
+        return Err(fail!(
+            E2BIG,
+            "entry_size is {stride}; no structure is larger than {} bytes",
+            SIZE_MAX
+        ));
+    }
+    let mut count = 0;
+    let items = items.inspect(|_| count += 1);
+    let (address, room) = (list.entries, list.nr_entries as usize);
+    let mut items = items;
+    write_array(address, room, stride, items.by_ref())?;
+    items.for_each(drop);
+    list.nr_entries = count;
+    Ok(())
 }
 
 /// Writes at most `room` of `items` to the array at `address` in user space, each in `stride` bytes,

@@ -11,13 +11,14 @@ use crate::{
     arch::x86::apic,
     channel::{
         control::{Control, Trouble},
+        switchboard::{Caller, Switchboard},
         OFFER,
     },
     pure::{
         agent::{self, Agent},
         area::{self, Verdict},
-        directory::{Channel, Half, Kind, CHANNELS_MAX, ENTRY_BYTES},
-        doorbell::Doorbell,
+        directory::{Answer, Channel, Half, Kind, State, CHANNELS_MAX, ENTRY_BYTES},
+        doorbell::{self, Doorbell},
         half::{self, Halves, Size},
         message::{self, Body, Message},
         name::{self, Name},
@@ -29,9 +30,9 @@ use crate::{
 };
 use core::fmt;
 use kernel::{
-    new_condvar, new_mutex,
+    new_condvar, new_mutex, new_spinlock,
     prelude::*,
-    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex},
+    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex, SpinLock},
     time::{Instant, Jiffies, Monotonic},
 };
 
@@ -47,6 +48,8 @@ const _: () = assert!(AGENT_AT % PAGE == 0);
 
 /// The entry of the control channel.
 const CONTROL: u32 = 0;
+/// The first one that is not for something of its own.
+const FIRST: u32 = 2;
 const CONTROL_NAME: [u8; name::BYTES] =
     *b"control\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -94,22 +97,39 @@ pub(crate) struct Link {
     area: View,
     /// The halves of the control channel.
     control: View,
+    switchboard: Arc<Switchboard>,
+    caller: Arc<Caller>,
     #[pin]
     inner: Mutex<Inner>,
+    #[pin]
+    reach: SpinLock<Reach>,
     /// Something in `asked` has an answer.
     #[pin]
     answered: CondVar,
 }
 
-struct Inner {
-    run: u64,
+/// Where the agent may be rung.
+struct Reach {
     /// Of the instance's CPUs. Nothing else of it is ever rung.
     apic_ids: KVec<u8>,
+    /// They are, or are about to be, the host's again.
+    is_closed: bool,
+}
+
+struct Inner {
+    run: u64,
+    /// Where the agent rings the host.
+    host_doorbell: u64,
     seen: Seen,
     /// The number of the last agent that was looked at.
     attach: Option<u64>,
+    /// What it has chosen.
+    features: u64,
     control: Option<Control>,
     directory: Directory,
+    /// That of the channels: as long as an agent has not answered that it does without, or is there
+    /// and does not follow the protocol, it may write to it.
+    lent: KVec<(u32, Arc<Shared>)>,
     cookie: u64,
     asked: KVec<Asked>,
     complaints: u32,
@@ -132,7 +152,7 @@ enum Reply {
 
 impl Link {
     /// Takes the pages, for a run of the instance `name`.
-    pub(crate) fn new(name: &Name, node: i32) -> Outcome<Arc<Self>> {
+    pub(crate) fn new(name: &Name, node: i32, switchboard: Arc<Switchboard>) -> Outcome<Arc<Self>> {
         let shared = Shared::allocate(
             BYTES,
             node,
@@ -164,18 +184,26 @@ impl Link {
             try_pin_init!(Self {
                 name: *name,
                 memory,
+                switchboard,
+                caller: Caller::new(area.clone())?,
                 area,
+                reach <- new_spinlock!(Reach {
+                    apic_ids: KVec::new(),
+                    is_closed: false,
+                }),
                 control: View {
                     own: from_host,
                     other: from_agent,
                 },
                 inner <- new_mutex!(Inner {
                     run: 0,
-                    apic_ids: KVec::new(),
+                    host_doorbell: 0,
                     seen: Seen::None,
                     attach: None,
+                    features: 0,
                     control: None,
                     directory,
+                    lent: KVec::new(),
                     cookie: 0,
                     asked: KVec::new(),
                     complaints: 0,
@@ -202,7 +230,9 @@ impl Link {
     pub(crate) fn publish(&self, run: u64, apic_ids: &[u8], bell: Bell) -> Outcome {
         let mut inner = self.inner.lock();
         inner.run = run;
-        inner.apic_ids.extend_from_slice(apic_ids, GFP_KERNEL)?;
+        let mut ids = KVec::new();
+        ids.extend_from_slice(apic_ids, GFP_KERNEL)?;
+        self.reach.lock().apic_ids = ids;
         let doorbell = Doorbell::new(bell.apic_id, bell.vector.into())
             .map_err(|error| fail!(ENODEV, "{error}"))?;
         area::publish_doorbell(&self.area, Some(doorbell));
@@ -216,11 +246,10 @@ impl Link {
             entry_bytes: ENTRY_BYTES as u32,
             agent_at: AGENT_AT as u32,
         };
-        // All channels are the host's.
-        for number in 0..CHANNELS_MAX {
-            inner.directory.publish_doorbell(number, Some(doorbell));
-        }
+        inner.host_doorbell = doorbell.word();
+        inner.directory.publish_doorbell(CONTROL, doorbell.word());
         host.publish(&self.area);
+        self.switchboard.listen_to(self.caller.clone());
         Ok(())
     }
 
@@ -232,6 +261,7 @@ impl Link {
         if !inner.is_closed {
             self.see(inner);
             self.listen(inner);
+            self.collect(inner);
             tell(inner.seen);
         }
         inner.seen
@@ -244,6 +274,8 @@ impl Link {
         let inner = &mut *guard;
         if !inner.is_closed {
             inner.is_closed = true;
+            self.reach.lock().is_closed = true;
+            self.switchboard.forget(&self.caller);
             self.see(inner);
             if inner.seen == Seen::Ready {
                 inner.seen = Seen::Gone(Why::Ended);
@@ -280,7 +312,7 @@ impl Link {
         )?;
         let sent = control.send(&Message { cookie, body });
         if control.bell() {
-            self.ring(inner);
+            self.call_checked(inner);
         }
         let reply = match sent {
             Ok(()) => {
@@ -362,6 +394,7 @@ impl Link {
     fn receive(&self, inner: &mut Inner, agent: &Agent) {
         self.hang_up(inner);
         inner.attach = Some(agent.attach);
+        inner.features = agent.terms.features;
         inner.seen = Seen::None;
         if inner.is_closed {
             return;
@@ -384,7 +417,7 @@ impl Link {
             },
         };
         verdict.publish(&self.area, agent.attach);
-        self.ring(inner);
+        self.call_checked(inner);
     }
 
     /// Offers a new control channel: nobody uses the memory of the one before.
@@ -411,10 +444,13 @@ impl Link {
 
     /// The agent is gone: nothing can be asked any more.
     fn hang_up(&self, inner: &mut Inner) {
-        if inner.control.take().is_some() {
+        inner.control = None;
+        for number in 0..CHANNELS_MAX {
             // Nobody is there to answer.
-            inner.directory.withdraw(CONTROL);
-            inner.directory.free(CONTROL);
+            if inner.directory.state(number) != State::Free {
+                inner.directory.withdraw(number);
+            }
+            inner.directory.free(number);
         }
         for asked in &mut inner.asked {
             asked.reply.get_or_insert(Reply::Gone);
@@ -447,7 +483,7 @@ impl Link {
             self.answered.notify_all();
         }
         match result {
-            Ok(()) if is_wanted => self.ring(inner),
+            Ok(()) if is_wanted => self.call_checked(inner),
             Ok(()) => {}
             // It says why next.
             Err(Trouble::Left) => self.hang_up(inner),
@@ -455,16 +491,132 @@ impl Link {
         }
     }
 
-    /// Rings the agent, where it says, if that is a CPU of the instance.
-    fn ring(&self, inner: &mut Inner) {
+    /// Which agent is there, by its number, if it knows all of `features`.
+    pub(crate) fn agent(&self, features: u64) -> Option<u64> {
+        let inner = self.inner.lock();
+        let is_ready = inner.seen == Seen::Ready && inner.features & features == features;
+        inner.attach.filter(|_| is_ready)
+    }
+
+    /// Takes an entry of the directory for a channel with this memory, which is to be offered to the
+    /// agent `attach`.
+    pub(crate) fn reserve(&self, attach: u64, memory: &Arc<Shared>) -> Option<u32> {
+        let mut inner = self.inner.lock();
+        if inner.seen != Seen::Ready || inner.attach != Some(attach) {
+            return None;
+        }
+        let number = inner.directory.reserve(FIRST)?;
+        // An agent before may have left it here.
+        inner.lent.retain(|(_, lent)| !Arc::ptr_eq(lent, memory));
+        let lent = (number, memory.clone());
+        if inner.lent.push(lent, GFP_KERNEL).is_err() {
+            inner.directory.free(number);
+            return None;
+        }
+        Some(number)
+    }
+
+    /// Offers a channel to the agent `attach`, if that is still there.
+    pub(crate) fn offer_channel(&self, attach: u64, number: u32, channel: &Channel) {
+        let mut inner = self.inner.lock();
+        if inner.seen == Seen::Ready && inner.attach == Some(attach) {
+            if channel.peer_name.is_none() {
+                let word = inner.host_doorbell;
+                inner.directory.publish_doorbell(number, word);
+            }
+            inner.directory.offer(number, channel);
+            self.call();
+        }
+    }
+
+    /// Asks the agent `attach`, if that is still there, to leave a channel for good.
+    pub(crate) fn withdraw(&self, attach: u64, number: u32) {
+        let mut inner = self.inner.lock();
+        if inner.seen == Seen::Ready && inner.attach == Some(attach) {
+            if inner.directory.state(number) == State::Offered {
+                inner.directory.withdraw(number);
+                self.collect(&mut inner);
+                self.call();
+            } else {
+                inner.lent.retain(|(lent, _)| *lent != number);
+                inner.directory.free(number);
+            }
+        }
+    }
+
+    /// What the agent says of a channel.
+    pub(crate) fn answer(&self, number: u32) -> Answer {
+        self.inner.lock().directory.answer(number)
+    }
+
+    /// Frees the entries that were withdrawn and that the agent has left.
+    fn collect(&self, inner: &mut Inner) {
+        let Inner {
+            directory, lent, ..
+        } = inner;
+        lent.retain(|(number, _)| {
+            let is_left = directory.state(*number) == State::Withdrawn
+                && matches!(
+                    directory.answer(*number),
+                    Answer::Released | Answer::Refused
+                );
+            if is_left {
+                directory.free(*number);
+            }
+            !is_left
+        });
+    }
+
+    /// Says where the peer of a channel is rung.
+    pub(crate) fn publish_doorbell(&self, number: u32, word: u64) {
+        self.inner.lock().directory.publish_doorbell(number, word);
+        self.area.fence();
+    }
+
+    /// Where the agent may be rung: a word for its peers. 0: nowhere.
+    pub(crate) fn doorbell(&self) -> u64 {
+        let reach = self.reach.lock();
+        match self.reached(&reach) {
+            Ok(Some(doorbell)) => doorbell.word(),
+            _ => 0,
+        }
+    }
+
+    fn reached(&self, reach: &Reach) -> core::result::Result<Option<Doorbell>, doorbell::Error> {
+        if reach.is_closed {
+            return Ok(None);
+        }
         // What was written is seen by whoever has moved the doorbell since.
         self.area.fence();
-        let word = self.area.load(area::DOORBELL);
-        let is_its = |id: u32| inner.apic_ids.iter().any(|own| u32::from(*own) == id);
-        match Doorbell::parse(word, is_its) {
-            Ok(Some(doorbell)) if !inner.is_closed => apic::ring(doorbell),
-            Ok(_) => {}
-            Err(error) => self.expel(inner, core::format_args!("{error}")),
+        let is_its = |id: u32| reach.apic_ids.iter().any(|own| u32::from(*own) == id);
+        Doorbell::parse(self.area.load(area::DOORBELL), is_its)
+    }
+
+    /// Rings the agent, where it says, if that is a CPU of the instance.
+    pub(crate) fn ring(&self) {
+        let _ = self.try_ring();
+    }
+
+    fn try_ring(&self) -> core::result::Result<(), doorbell::Error> {
+        // As long as it is locked, the CPUs are the instance's.
+        let reach = self.reach.lock();
+        if let Some(doorbell) = self.reached(&reach)? {
+            apic::ring(doorbell);
+        }
+        Ok(())
+    }
+
+    /// Asks the agent to look at everything.
+    pub(crate) fn call(&self) {
+        self.caller.call();
+        self.ring();
+    }
+
+    /// The same, and listens no more to one that says that it is rung where it is not.
+    fn call_checked(&self, inner: &mut Inner) {
+        self.caller.call();
+        if let Err(error) = self.try_ring() {
+            self.expel(inner, core::format_args!("{error}"));
         }
     }
 

@@ -3,18 +3,26 @@
 //! The host itself: what it can do, and the instances that it has.
 
 use super::{
+    channel::Channel,
     fail::{fail, report, Outcome},
     instance::Instance,
     loader::Bell,
     slots::{page_is_ram, Slot, Slots},
 };
 use crate::{
+    channel::{endpoint::HOST, switchboard::Switchboard},
     pure::{
-        cmdline, madt,
+        cmdline,
+        doorbell::Doorbell,
+        madt,
         name::{self, Name},
         realmode, slot,
     },
-    sys::{acpi, ffi, line::Ring, physical::Physical},
+    sys::{
+        acpi, ffi,
+        line::{Glance, Ring},
+        physical::Physical,
+    },
     uapi::*,
 };
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +43,10 @@ pub(crate) struct Host {
     blockers: u64,
     #[pin]
     registry: Mutex<Registry>,
+    switchboard: Arc<Switchboard>,
+    /// Held by who makes channels, and removes them.
+    #[pin]
+    wiring: Mutex<()>,
 }
 
 /// The instances, in the order of their creation.
@@ -78,6 +90,7 @@ impl Host {
             }
         }
         let slots = Slots::new(slots)?;
+        let switchboard = Switchboard::new()?;
         Arc::pin_init(
             try_pin_init!(Self {
                 slots,
@@ -90,6 +103,8 @@ impl Host {
                     is_down: false,
                     is_asleep: false,
                 }),
+                switchboard,
+                wiring <- new_mutex!(()),
             }),
             GFP_KERNEL,
         )
@@ -147,7 +162,9 @@ impl Host {
         query.nr_slots = self.slots.count() as u32;
         query.nr_slots_free = self.slots.free() as u32;
         query.nr_instances = self.registry().instances.len() as u32;
-        query.features = u64::from(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT);
+        query.features = u64::from(
+            MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT | MK_FEATURE_CHANNELS,
+        );
         query.blockers = self.blockers();
         // SAFETY: They only read what the kernel found out about the machine.
         unsafe {
@@ -245,7 +262,133 @@ impl Host {
     }
 }
 
+impl Host {
+    pub(crate) fn switchboard(&self) -> &Arc<Switchboard> {
+        &self.switchboard
+    }
+
+    /// Where instances ring.
+    pub(crate) fn doorbell(&self) -> Option<Doorbell> {
+        let bell = self.bell();
+        Doorbell::new(bell.apic_id, bell.vector.into()).ok()
+    }
+
+    /// Makes a channel of `instance` with `peer` or, without one, with the host.
+    pub(crate) fn wire(
+        this: &Arc<Self>,
+        instance: &Arc<Instance>,
+        peer: Option<Arc<Instance>>,
+        name: Name,
+        bytes: [u32; 2],
+    ) -> Outcome {
+        // The path of a node is made of them, and the kernel takes a ! for a slash.
+        let names = [
+            Some(*instance.name()),
+            peer.as_ref().map(|peer| *peer.name()),
+            Some(name),
+        ];
+        for name in names.iter().flatten() {
+            if name.as_bytes().contains(&b'!') {
+                return Err(fail!(
+                    EINVAL,
+                    "\"{name}\" has a !, which names of channels and of their ends cannot have"
+                ));
+            }
+        }
+        if let Some(peer) = &peer {
+            if peer.id() == instance.id() {
+                return Err(fail!(EINVAL, "an instance has no channel with itself"));
+            }
+            if let Some(name) = [instance, peer]
+                .map(|end| end.name())
+                .iter()
+                .find(|name| name.as_str() == HOST)
+            {
+                return Err(fail!(
+                    EINVAL,
+                    "the other end would take the instance \"{name}\" for its host"
+                ));
+            }
+        }
+        let wiring = this.wiring.lock();
+        for end in [Some(instance), peer.as_ref()].into_iter().flatten() {
+            let channels = end.channels();
+            if channels.is_closed {
+                return Err(fail!(ENODEV, "the instance was destroyed"));
+            }
+            if channels.list.len() >= MK_INSTANCE_CHANNELS as usize {
+                return Err(fail!(
+                    ENOSPC,
+                    "{} has {MK_INSTANCE_CHANNELS} channels: remove one first",
+                    end.name()
+                ));
+            }
+        }
+        if find_channel(instance, peer.as_deref(), &name).is_some() {
+            return Err(fail!(
+                EEXIST,
+                "there is a channel \"{name}\" between these two already"
+            ));
+        }
+        let channel = Channel::new(this, instance, peer, name, bytes)?;
+        for end in channel.instances() {
+            let pushed = end.channels().list.push(channel.clone(), GFP_KERNEL);
+            if let Err(error) = pushed {
+                forget_channel(&channel);
+                return Err(error.into());
+            }
+        }
+        drop(wiring);
+        channel.step();
+        Ok(())
+    }
+
+    /// Removes the channel of `instance` with `peer`, or with the host.
+    pub(crate) fn cut(&self, instance: &Instance, peer: Option<&Instance>, name: &Name) -> Outcome {
+        let wiring = self.wiring.lock();
+        let channel = find_channel(instance, peer, name)
+            .ok_or_else(|| fail!(ENOENT, "there is no channel \"{name}\" between these two"))?;
+        forget_channel(&channel);
+        drop(wiring);
+        channel.remove();
+        Ok(())
+    }
+
+    /// Removes all channels of an instance; it gets no others.
+    pub(crate) fn unwire(&self, instance: &Instance) {
+        let _wiring = self.wiring.lock();
+        instance.channels().is_closed = true;
+        loop {
+            let last = instance.channels().list.last().cloned();
+            let Some(channel) = last else { break };
+            forget_channel(&channel);
+            channel.remove();
+        }
+    }
+}
+
+fn find_channel(instance: &Instance, peer: Option<&Instance>, name: &Name) -> Option<Arc<Channel>> {
+    let channels = instance.channels();
+    let is_it = |channel: &&Arc<Channel>| {
+        let other = channel.peer_of(instance).map(|other| other.id());
+        channel.name() == *name && other == peer.map(Instance::id)
+    };
+    channels.list.iter().find(is_it).cloned()
+}
+
+/// Leaves a channel out of the lists of those at its ends.
+fn forget_channel(channel: &Arc<Channel>) {
+    for end in channel.instances() {
+        let mut channels = end.channels();
+        channels.list.retain(|known| !Arc::ptr_eq(known, channel));
+    }
+}
+
 impl Ring for Host {
+    fn glance(&self) -> Glance {
+        self.switchboard.glance()
+    }
+
     fn ring(self: &Arc<Self>) {
         for instance in self.instances() {
             instance.look();
@@ -270,7 +413,7 @@ fn locked_down() -> bool {
     unsafe { bindings::security_locked_down(bindings::lockdown_reason_LOCKDOWN_KEXEC) != 0 }
 }
 
-fn valid(name: &[u8; name::BYTES]) -> Outcome<Name> {
+pub(crate) fn valid(name: &[u8; name::BYTES]) -> Outcome<Name> {
     Name::new(name).map_err(|error| {
         let errno = match error {
             name::Error::TooLong => ENAMETOOLONG,

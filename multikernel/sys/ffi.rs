@@ -13,6 +13,9 @@ pub(crate) const HAS_FLUSH_L1D: u64 = 1 << 2;
 pub(crate) const HAS_MCE: u64 = 1 << 3;
 pub(crate) const HAS_HWP: u64 = 1 << 4;
 
+/// Ends of channels that this kernel can have.
+pub(crate) const NODES: usize = 512;
+
 /// `E820_TYPE_RAM`, an enum that the bindings do not have.
 pub(crate) const E820_RAM: c_uint = 1;
 
@@ -66,14 +69,17 @@ extern "C" {
     pub(crate) fn mk_free_pages(node: c_int) -> c_ulong;
     pub(crate) fn mk_vma_set_pfnmap(vma: *mut bindings::vm_area_struct);
     pub(crate) fn mk_line_alloc(
+        rung: IrqHandler,
         handler: IrqHandler,
         name: *const c_char,
         data: *mut c_void,
         vector: *mut u32,
     ) -> c_int;
     pub(crate) fn mk_line_be_nice();
+    pub(crate) fn mk_line_look_late();
     pub(crate) fn mk_line_free(irq: c_int, data: *mut c_void);
     pub(crate) fn mk_moving_line_alloc(
+        rung: IrqHandler,
         handler: IrqHandler,
         moved: LineMoved,
         name: *const c_char,
@@ -82,6 +88,15 @@ extern "C" {
     pub(crate) fn mk_moving_line_free(irq: c_int, data: *mut c_void);
     pub(crate) fn mk_file_size(file: *mut bindings::file) -> i64;
     pub(crate) fn mk_file_mode(file: *mut bindings::file) -> bindings::umode_t;
+    pub(crate) fn mk_nodes_register(operations: *const bindings::file_operations) -> c_int;
+    pub(crate) fn mk_nodes_unregister();
+    pub(crate) fn mk_node_create(minor: c_uint, path: *const c_char) -> c_int;
+    pub(crate) fn mk_node_destroy(minor: c_uint);
+    pub(crate) fn mk_node_minor(inode: *mut bindings::inode) -> c_uint;
+    pub(crate) fn mk_node_opened(inode: *mut bindings::inode, file: *mut bindings::file);
+    pub(crate) fn mk_call_waits(call: *mut bindings::kiocb) -> bool;
+    pub(crate) fn mk_poll_wanted(table: *mut bindings::poll_table_struct) -> u32;
+    pub(crate) fn mk_broken_pipe();
 }
 
 // Exported to modules, and not in the bindings.

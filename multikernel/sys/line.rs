@@ -6,9 +6,22 @@ use super::ffi;
 use core::marker::PhantomData;
 use kernel::{bindings, prelude::*, sync::Arc, types::ForeignOwnable};
 
-/// What is called, by the thread of the line, when it rings.
+/// What is called when a line rings.
 pub(crate) trait Ring: Send + Sync + Sized {
+    /// By the interrupt itself, which cannot sleep. Returns what is left to do.
+    fn glance(&self) -> Glance;
+
+    /// By the thread of the line.
     fn ring(self: &Arc<Self>);
+}
+
+/// What the handler of an interrupt leaves to the thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Glance {
+    /// To look at everything, now.
+    Look,
+    /// The same, but it can wait: what it was rung for was found.
+    LookLater,
 }
 
 /// What is called when a line has moved, and before it can be rung at all.
@@ -37,7 +50,15 @@ impl<T: Ring + 'static> Line<T> {
         let mut vector = 0;
         let line = Self::new(target, ffi::mk_line_free, |target| {
             // SAFETY: `target` lives until the line was freed; the handler treats it as what it is.
-            unsafe { ffi::mk_line_alloc(handle::<T>, name.as_char_ptr(), target, &mut vector) }
+            unsafe {
+                ffi::mk_line_alloc(
+                    glance::<T>,
+                    handle::<T>,
+                    name.as_char_ptr(),
+                    target,
+                    &mut vector,
+                )
+            }
         })?;
         Ok((line, vector as u8))
     }
@@ -51,7 +72,13 @@ impl<T: Ring + 'static> Line<T> {
         Self::new(target, ffi::mk_moving_line_free, |target| {
             // SAFETY: `target` lives until the line was freed; both functions treat it as what it is.
             unsafe {
-                ffi::mk_moving_line_alloc(handle::<T>, moved::<T>, name.as_char_ptr(), target)
+                ffi::mk_moving_line_alloc(
+                    glance::<T>,
+                    handle::<T>,
+                    moved::<T>,
+                    name.as_char_ptr(),
+                    target,
+                )
             }
         })
     }
@@ -83,6 +110,25 @@ impl<T: Ring + 'static> Drop for Line<T> {
         unsafe { (self.free)(self.irq, self.target) };
         // SAFETY: It came from `into_foreign`, and the handler does not run any more.
         drop(unsafe { <Arc<T> as ForeignOwnable>::from_foreign(self.target) });
+    }
+}
+
+/// # Safety
+///
+/// `data` is an `Arc<T>` that was made foreign.
+unsafe extern "C" fn glance<T: Ring + 'static>(
+    _irq: c_int,
+    data: *mut c_void,
+) -> bindings::irqreturn_t {
+    // SAFETY: By the contract of this function.
+    let target = unsafe { <Arc<T> as ForeignOwnable>::borrow(data) };
+    match target.glance() {
+        Glance::Look => bindings::irqreturn::IRQ_WAKE_THREAD,
+        Glance::LookLater => {
+            // SAFETY: This is the handler of the line.
+            unsafe { ffi::mk_line_look_late() };
+            bindings::irqreturn::IRQ_HANDLED
+        }
     }
 }
 

@@ -118,14 +118,14 @@ impl Part {
 
     /// Fills it with zeros.
     pub(crate) fn clear(&self) {
-        for at in (0..self.bytes).step_by(8) {
-            if let Some(word) = self.word(at) {
-                word.store(0, Ordering::Relaxed);
-            }
+        if let Some(start) = self.pointer(0, self.bytes) {
+            // SAFETY: It is good for that many bytes, and nobody has a reference to them.
+            unsafe { core::ptr::write_bytes(start, 0, self.bytes) };
         }
     }
 
-    fn pointer(&self, at: usize, len: usize) -> Option<*mut u8> {
+    /// Where `len` bytes from offset `at` on are.
+    pub(super) fn pointer(&self, at: usize, len: usize) -> Option<*mut u8> {
         let end = at.checked_add(len)?;
         // SAFETY: By the invariants it stays within the memory.
         (end <= self.bytes).then(|| unsafe { self.memory.at.add(self.at + at) })

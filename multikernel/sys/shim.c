@@ -6,8 +6,11 @@
 #include <linux/acpi.h>
 #include <linux/anon_inodes.h>
 #include <linux/cc_platform.h>
+#include <linux/cdev.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -17,11 +20,14 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/rt.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
+#include <linux/timer.h>
 #include <linux/topology.h>
 #include <asm/apic.h>
 #include <asm/cpufeature.h>
@@ -317,9 +323,48 @@ void mk_vma_set_pfnmap(struct vm_area_struct *vma)
 
 /* ---- interrupts ---------------------------------------------------------- */
 
-static irqreturn_t line_rung(int irq, void *data)
+/*
+ * The thread of the line looks at everything. When its handler found what it
+ * was rung for it may do that later, but not never: two rings may be one
+ * interrupt.
+ */
+static struct {
+	struct timer_list timer;
+	int irq;
+	void *data;
+} late;
+
+static void look_late(struct timer_list *timer)
 {
-	return IRQ_WAKE_THREAD;
+	irq_wake_thread(late.irq, late.data);
+}
+
+void mk_line_look_late(void)
+{
+	if (!timer_pending(&late.timer))
+		mod_timer(&late.timer, jiffies + msecs_to_jiffies(10));
+}
+
+/* There is one line at most. */
+static int line_request(int irq, irq_handler_t rung, irq_handler_t handler, unsigned long flags,
+			const char *name, void *data)
+{
+	int err;
+
+	late.irq = irq;
+	late.data = data;
+	timer_setup(&late.timer, look_late, 0);
+	err = request_threaded_irq(irq, rung, handler, flags, name, data);
+	if (err)
+		timer_shutdown_sync(&late.timer);
+	return err;
+}
+
+static void line_release(int irq, void *data)
+{
+	/* After this the handler cannot start it any more. */
+	timer_shutdown_sync(&late.timer);
+	free_irq(irq, data);
 }
 
 /* What follows a ring takes its time: not at the real-time priority of such a thread. */
@@ -329,7 +374,8 @@ void mk_line_be_nice(void)
 		sched_set_normal(current, 0);
 }
 
-int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vector)
+int mk_line_alloc(irq_handler_t rung, irq_handler_t handler, const char *name, void *data,
+		  u32 *vector)
 {
 	/* The boot CPU is never lent, so the pair never goes stale. */
 	struct irq_alloc_info info = { .mask = cpumask_of(0) };
@@ -343,13 +389,13 @@ int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vect
 		return irq;
 	irq_set_handler(irq, handle_edge_irq);
 	irq_modify_status(irq, 0, IRQ_NO_BALANCING);
-	err = request_threaded_irq(irq, line_rung, handler, IRQF_NOBALANCING, name, data);
+	err = line_request(irq, rung, handler, IRQF_NOBALANCING, name, data);
 	if (err)
 		goto free;
 	err = irq_force_affinity(irq, cpumask_of(0));
 	cfg = irqd_cfg(irq_get_irq_data(irq));
 	if (err || !cfg || cfg->vector < 32) {
-		free_irq(irq, data);
+		line_release(irq, data);
 		err = err ?: -ENODEV;
 		goto free;
 	}
@@ -362,7 +408,7 @@ free:
 
 void mk_line_free(int irq, void *data)
 {
-	free_irq(irq, data);
+	line_release(irq, data);
 	irq_domain_free_irqs(irq, 1);
 }
 
@@ -428,8 +474,8 @@ static void moving_line_free(int irq)
 	moving_domain = NULL;
 }
 
-/* There is one at most. */
-int mk_moving_line_alloc(irq_handler_t handler, mk_line_moved_t moved, const char *name, void *data)
+int mk_moving_line_alloc(irq_handler_t rung, irq_handler_t handler, mk_line_moved_t moved,
+			 const char *name, void *data)
 {
 	struct irq_alloc_info info = {};
 	struct moving_line *line;
@@ -454,7 +500,7 @@ int mk_moving_line_alloc(irq_handler_t handler, mk_line_moved_t moved, const cha
 		goto free_line;
 	}
 	/* It is told where the line is before anything can come there. */
-	err = request_threaded_irq(irq, line_rung, handler, 0, name, data);
+	err = line_request(irq, rung, handler, 0, name, data);
 	if (!err)
 		return irq;
 	moving_line_free(irq);
@@ -468,7 +514,7 @@ free_line:
 
 void mk_moving_line_free(int irq, void *data)
 {
-	free_irq(irq, data);
+	line_release(irq, data);
 	moving_line_free(irq);
 }
 
@@ -482,4 +528,84 @@ loff_t mk_file_size(struct file *file)
 umode_t mk_file_mode(struct file *file)
 {
 	return file_inode(file)->i_mode;
+}
+
+/* ---- device nodes of channels -------------------------------------------- */
+
+#define CHANNELS	"multikernel-channel"
+
+static const struct class node_class = {
+	.name	= CHANNELS,
+};
+
+static struct cdev node_cdev;
+
+int mk_nodes_register(const struct file_operations *operations)
+{
+	dev_t first;
+	int err = alloc_chrdev_region(&first, 0, MK_NODES, CHANNELS);
+
+	if (err)
+		return err;
+	err = class_register(&node_class);
+	if (err)
+		goto free;
+	cdev_init(&node_cdev, operations);
+	node_cdev.owner = THIS_MODULE;
+	err = cdev_add(&node_cdev, first, MK_NODES);
+	if (!err)
+		return 0;
+	class_unregister(&node_class);
+free:
+	unregister_chrdev_region(first, MK_NODES);
+	return err;
+}
+
+void mk_nodes_unregister(void)
+{
+	dev_t first = node_cdev.dev;
+
+	cdev_del(&node_cdev);
+	class_unregister(&node_class);
+	unregister_chrdev_region(first, MK_NODES);
+}
+
+/* The node is for root alone until root decides otherwise. */
+int mk_node_create(unsigned int minor, const char *path)
+{
+	return PTR_ERR_OR_ZERO(device_create(&node_class, NULL, node_cdev.dev + minor, NULL, "%s",
+					     path));
+}
+
+void mk_node_destroy(unsigned int minor)
+{
+	device_destroy(&node_class, node_cdev.dev + minor);
+}
+
+unsigned int mk_node_minor(struct inode *inode)
+{
+	return inode->i_rdev - node_cdev.dev;
+}
+
+/* It has no position, and the calls that must not wait do not. */
+void mk_node_opened(struct inode *inode, struct file *file)
+{
+	stream_open(inode, file);
+	file->f_mode |= FMODE_NOWAIT;
+}
+
+bool mk_call_waits(struct kiocb *call)
+{
+	return !(call->ki_flags & IOCB_NOWAIT) && !(call->ki_filp->f_flags & O_NONBLOCK);
+}
+
+/* What the caller of poll() wants to know. */
+u32 mk_poll_wanted(struct poll_table_struct *table)
+{
+	return (__force u32)poll_requested_events(table);
+}
+
+void mk_broken_pipe(void)
+{
+	send_sig(SIGPIPE, current, 0);
 }

@@ -10,6 +10,9 @@
 /* As MK_NAME_SIZE of the ioctl interface. */
 #define MK_LENT_NAME_SIZE	32
 
+/* Ends of channels that this kernel can have. */
+#define MK_NODES		512
+
 #define MK_HAS_XSAVE		(1ULL << 0)
 #define MK_HAS_IBPB		(1ULL << 1)
 #define MK_HAS_FLUSH_L1D	(1ULL << 2)
@@ -56,14 +59,26 @@ unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages);
 unsigned long mk_free_pages(int node);
 struct vm_area_struct;
 void mk_vma_set_pfnmap(struct vm_area_struct *vma);
-int mk_line_alloc(irq_handler_t handler, const char *name, void *data, u32 *vector);
+int mk_line_alloc(irq_handler_t rung, irq_handler_t handler, const char *name, void *data,
+		  u32 *vector);
+void mk_line_look_late(void);
 void mk_line_be_nice(void);
 void mk_line_free(int irq, void *data);
 typedef void (*mk_line_moved_t)(void *data, u32 apic_id, u32 vector);
-int mk_moving_line_alloc(irq_handler_t handler, mk_line_moved_t moved, const char *name,
-			 void *data);
+int mk_moving_line_alloc(irq_handler_t rung, irq_handler_t handler, mk_line_moved_t moved,
+			 const char *name, void *data);
 void mk_moving_line_free(int irq, void *data);
 loff_t mk_file_size(struct file *file);
 umode_t mk_file_mode(struct file *file);
+int mk_nodes_register(const struct file_operations *operations);
+void mk_nodes_unregister(void);
+int mk_node_create(unsigned int minor, const char *path);
+void mk_node_destroy(unsigned int minor);
+unsigned int mk_node_minor(struct inode *inode);
+void mk_node_opened(struct inode *inode, struct file *file);
+bool mk_call_waits(struct kiocb *call);
+struct poll_table_struct;
+u32 mk_poll_wanted(struct poll_table_struct *table);
+void mk_broken_pipe(void);
 
 #endif /* _MULTIKERNEL_SHIM_H */

@@ -55,6 +55,8 @@ struct mk_header {
 #define MK_FEATURE_STOP_REASON	(1ULL << 1)	/* a stop without an agent is seen */
 #define MK_FEATURE_AGENT	(1ULL << 2)	/* an agent is seen, and can be asked */
 
+#define MK_FEATURE_CHANNELS	(1ULL << 3)	/* there are channels */
+
 /* mk_query.blockers: why this host cannot start an instance */
 #define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown, as for kexec */
 #define MK_BLOCKED_ENCRYPTION	(1ULL << 1)	/* SME, SEV or TDX is active */
@@ -154,6 +156,9 @@ struct mk_list {
 #define MK_DESTROY		_IO(MK_IOC, 0x26)
 #define MK_PING			_IO(MK_IOC, 0x27)
 #define MK_STOP			_IO(MK_IOC, 0x28)
+#define MK_CHANNEL_CREATE	_IO(MK_IOC, 0x40)
+#define MK_CHANNEL_REMOVE	_IO(MK_IOC, 0x41)
+#define MK_CHANNEL_LIST		_IO(MK_IOC, 0x42)
 
 /* mk_info.state */
 #define MK_STATE_CREATED	0
@@ -337,6 +342,63 @@ struct mk_ask {
 	__u32 timeout_ms;
 	__u32 reserved;
 	__aligned_u64 answer_ns;
+};
+
+#define MK_INSTANCE_CHANNELS	48	/* channels of one instance */
+#define MK_CHANNEL_RING_BYTES	(256U << 10)	/* of a ring, if nothing else is said */
+#define MK_CHANNEL_RING_MIN	(4U << 10)
+#define MK_CHANNEL_RING_MAX	(16U << 20)
+#define MK_CHANNEL_MESSAGE_MAX	(64U << 10)	/* or a little less than the ring */
+
+/**
+ * struct mk_channel - MK_CHANNEL_CREATE, MK_CHANNEL_REMOVE
+ * @header: no flags
+ * @name: as that of an instance, without '!'
+ * @from_bytes: size of the ring that this instance sends with, a power of two
+ *	from MK_CHANNEL_RING_MIN to MK_CHANNEL_RING_MAX; 0: a usual one. Not
+ *	looked at by MK_CHANNEL_REMOVE
+ * @to_bytes: size of the ring that the peer sends with; as @from_bytes
+ * @peer_fd: descriptor of the instance at the other end; -1: the host
+ * @reserved: 0
+ *
+ * The ends are the devices /dev/mk/PEER/NAME. An end is for root alone until
+ * its mode or owner is changed; whoever may open it needs no other right.
+ */
+struct mk_channel {
+	struct mk_header header;
+	char name[MK_NAME_SIZE];
+	__u32 from_bytes;
+	__u32 to_bytes;
+	__s32 peer_fd;
+	__u32 reserved;
+};
+
+/* mk_channel_entry.state; later versions may know more */
+#define MK_CHANNEL_AWAY		0	/* an end has nobody who could use it */
+#define MK_CHANNEL_READY	1	/* both ends can be opened, or are open */
+#define MK_CHANNEL_OPEN		2	/* the host's end is open */
+#define MK_CHANNEL_ENDING	3	/* one end was closed, the other not yet */
+
+/**
+ * struct mk_channel_entry - one channel, as MK_CHANNEL_LIST tells it
+ * @name: its name
+ * @peer: the instance at the other end; empty: the host
+ * @state: MK_CHANNEL_...
+ * @broken: how often the host has found that its peer did what it must not do
+ * @from_bytes: size of the ring that this instance sends with
+ * @to_bytes: size of the ring that the peer sends with
+ * @conversations: how often both ends could be opened
+ *
+ * MK_CHANNEL_LIST takes a struct mk_list.
+ */
+struct mk_channel_entry {
+	char name[MK_NAME_SIZE];
+	char peer[MK_NAME_SIZE];
+	__u32 state;
+	__u32 broken;
+	__u32 from_bytes;
+	__u32 to_bytes;
+	__aligned_u64 conversations;
 };
 
 #endif /* _UAPI_LINUX_MULTIKERNEL_H */

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! This kernel's side of a channel, from when it is offered until it is left.
+
+use super::party::Party;
+use crate::{
+    pure::{
+        half::{self, Halves, Size, State},
+        ring::{self, Fault, ReceiveError, Receiver, SendError, Sender},
+    },
+    sys::{node::Buffer, shared::View},
+};
+use kernel::{bindings, new_mutex, prelude::*, sync::Arc, sync::Mutex};
+
+/// There is something to be read, or the end.
+pub(crate) const READABLE: u32 = bindings::POLLIN | bindings::POLLRDNORM;
+/// There is room.
+pub(crate) const WRITABLE: u32 = bindings::POLLOUT | bindings::POLLWRNORM;
+/// What else can be told of the end.
+pub(crate) const ENDED: u32 = bindings::POLLHUP | bindings::POLLRDHUP | bindings::POLLERR;
+
+/// A conversation. When nobody uses it any more the host is told, after all else of it is gone.
+#[pin_data]
+pub(crate) struct Conversation {
+    view: View,
+    /// As the peer sees it: what this side says that it waits for.
+    mirror: View,
+    other: Size,
+    #[pin]
+    sender: Mutex<Sender<View>>,
+    #[pin]
+    receiver: Mutex<Receiver<View>>,
+    party: Party,
+}
+
+/// What there is now.
+pub(crate) enum Step<T> {
+    Done(T),
+    /// Nothing; who waits is rung.
+    Wait,
+    /// The peer has left.
+    Left,
+    /// It did what it must not do.
+    Broken(Fault),
+}
+
+impl Conversation {
+    /// At the beginning of it. `own` and `other` are the sizes of the halves' data.
+    pub(crate) fn new(view: View, own: Size, other: Size, party: Party) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                sender <- new_mutex!(Sender::new(view.clone(), own)),
+                receiver <- new_mutex!(Receiver::new(view.clone(), other)),
+                mirror: view.swapped(),
+                view,
+                other,
+                party,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Says what this side does. Whoever leaves rings.
+    pub(crate) fn publish(&self, state: State) {
+        // A state only rises.
+        let now = State::new(self.mirror.load(half::STATE));
+        if now.is_none_or(|now| now < state) {
+            state.publish(&self.view);
+        }
+        if !state.is_live() {
+            self.party.ring();
+        }
+    }
+
+    /// Takes a message. With `is_wanted`, the peer rings when there is one.
+    pub(crate) fn receive(&self, to: &mut Buffer, is_wanted: bool) -> Step<Result<usize>> {
+        let mut receiver = self.receiver.lock();
+        loop {
+            match receiver.peek() {
+                Ok(message) => {
+                    let len = message.bytes();
+                    if len > to.len() {
+                        return Step::Done(Err(EMSGSIZE));
+                    }
+                    if let Err(errno) = to.fill(&self.view, &message.pieces()) {
+                        return Step::Done(Err(errno));
+                    }
+                    message.consume();
+                    if receiver.bell() {
+                        self.party.ring();
+                    }
+                    return Step::Done(Ok(len));
+                }
+                Err(ReceiveError::Empty) => {}
+                Err(ReceiveError::Left(_)) => return Step::Left,
+                Err(ReceiveError::Broken(fault)) => return Step::Broken(fault),
+            }
+            if !is_wanted || receiver.wait() {
+                return Step::Wait;
+            }
+        }
+    }
+
+    /// Sends a message. With `is_wanted`, the peer rings when there is room.
+    pub(crate) fn send(&self, from: &mut Buffer, is_wanted: bool) -> Step<Result<usize>> {
+        let len = from.len();
+        let mut sender = self.sender.lock();
+        loop {
+            match sender.reserve(len) {
+                Ok(slot) => {
+                    if let Err(errno) = from.drain(&self.view, &slot.pieces()) {
+                        return Step::Done(Err(errno));
+                    }
+                    slot.commit();
+                    if sender.bell() {
+                        self.party.ring();
+                    }
+                    return Step::Done(Ok(len));
+                }
+                Err(SendError::Length(_)) => return Step::Done(Err(EMSGSIZE)),
+                Err(SendError::Full) => {}
+                Err(SendError::Left(_)) => return Step::Left,
+                Err(SendError::Broken(fault)) => return Step::Broken(fault),
+            }
+            if !is_wanted || sender.wait(len) {
+                return Step::Wait;
+            }
+        }
+    }
+
+    /// Which of the events `wanted` there are; for the others the peer rings. There is room when any
+    /// message fits.
+    pub(crate) fn events(&self, wanted: u32) -> u32 {
+        let mut events = 0;
+        if wanted & READABLE != 0 && !self.receiver.lock().wait() {
+            events |= READABLE;
+        }
+        let mut sender = self.sender.lock();
+        let longest = sender.size().message_max() as usize;
+        if wanted & WRITABLE != 0 && !sender.wait(longest) {
+            events |= WRITABLE;
+        }
+        // Once the peer has left nothing can be sent, and the end can be read.
+        let ended = (events & !WRITABLE) | READABLE | ENDED;
+        match sender.check(longest) {
+            Ok(()) | Err(SendError::Full | SendError::Length(_)) => events,
+            Err(SendError::Left(_)) => ended & !bindings::POLLERR,
+            Err(SendError::Broken(_)) => ended,
+        }
+    }
+
+    /// Whether the peer has left, and whether it is dead.
+    pub(crate) fn peer_left(&self) -> Option<State> {
+        let mut sender = self.sender.lock();
+        match sender.check(1) {
+            Err(SendError::Left(state)) => Some(state),
+            Err(SendError::Broken(_)) => Some(State::Broken),
+            _ => None,
+        }
+    }
+
+    /// Whether something can be read.
+    pub(crate) fn has_message(&self) -> bool {
+        self.receiver.lock().peek().is_ok()
+    }
+
+    /// What there may be of what this side waits for, without waiting for anybody: to be read, and room.
+    pub(crate) fn glance(&self) -> (bool, bool) {
+        (
+            ring::may_receive(&self.view, &self.mirror, self.other),
+            ring::may_send(&self.view, &self.mirror),
+        )
+    }
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An end of a channel in this kernel: what programs open.
+
+use super::{
+    conversation::{Conversation, Step, ENDED, READABLE, WRITABLE},
+    switchboard::Switchboard,
+};
+use crate::{
+    host::fail::report,
+    pure::{half::State, name::Name, ring::Fault},
+    sys::{
+        ffi,
+        node::{self, Buffer, Files, Node, Poll},
+        wait::{new_queue, Queue},
+    },
+};
+use core::sync::atomic::{AtomicU32, Ordering};
+use kernel::{
+    bindings, new_mutex, new_spinlock_irq,
+    prelude::*,
+    sync::{global_lock, Arc, Mutex, SpinLockIrq},
+};
+
+global_lock! {
+    // SAFETY: The module's `init` initializes it before anything can use it.
+    pub(crate) unsafe(uninit) static ENDS: Mutex<KVec<Option<Arc<Endpoint>>>> = KVec::new();
+}
+
+/// So many complaints about the peers of an endpoint are enough.
+const COMPLAINTS_MAX: u32 = 10;
+
+/// What is the peer's name when it is the host.
+pub(crate) const HOST: &str = "host";
+
+/// An end of a channel. One file at a time is open.
+#[pin_data]
+pub(crate) struct Endpoint {
+    /// `None`: the host.
+    peer: Option<Name>,
+    name: Name,
+    #[pin]
+    life: Mutex<Life>,
+    /// The conversation that the file has, or that the next one will have.
+    #[pin]
+    current: SpinLockIrq<Option<Arc<Conversation>>>,
+    #[pin]
+    readers: Queue,
+    #[pin]
+    writers: Queue,
+    #[pin]
+    openers: Queue,
+    broken: AtomicU32,
+}
+
+struct Life {
+    is_open: bool,
+    is_removed: bool,
+}
+
+impl Endpoint {
+    fn new(peer: Option<Name>, name: Name) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                peer,
+                name,
+                life <- new_mutex!(Life {
+                    is_open: false,
+                    is_removed: false,
+                }),
+                current <- new_spinlock_irq!(None),
+                readers <- new_queue!(c"multikernel readers"),
+                writers <- new_queue!(c"multikernel writers"),
+                openers <- new_queue!(c"multikernel openers"),
+                broken: AtomicU32::new(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Who opens it next has this conversation; the one before was left.
+    pub(crate) fn begin(&self, conversation: Arc<Conversation>) {
+        let former = {
+            let life = self.life.lock();
+            match life.is_removed {
+                true => Some(conversation),
+                false => self.current.lock().replace(conversation),
+            }
+        };
+        drop(former);
+        self.openers.wake(0);
+    }
+
+    /// Leaves a conversation that nobody has opened, that the peer has left, and that has nothing to
+    /// offer any more.
+    pub(crate) fn settle(&self) {
+        self.leave_if(|conversation| {
+            conversation.peer_left().is_some() && !conversation.has_message()
+        });
+    }
+
+    /// Leaves one that nobody has opened, and whose peer is dead.
+    pub(crate) fn settle_with_dead(&self) {
+        self.leave_if(|conversation| conversation.peer_left() == Some(State::Gone));
+    }
+
+    /// Leaves a conversation that nobody has opened.
+    pub(crate) fn retract(&self) {
+        self.leave_if(|_| true);
+    }
+
+    fn leave_if(&self, f: impl FnOnce(&Conversation) -> bool) {
+        let life = self.life.lock();
+        if life.is_open {
+            return;
+        }
+        let Some(conversation) = self.current() else {
+            return;
+        };
+        if f(&conversation) {
+            let taken = self.current.lock().take();
+            conversation.publish(State::Closed);
+            drop(taken);
+        }
+    }
+
+    /// Whether a file is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.life.lock().is_open
+    }
+
+    /// How often a peer did what it must not do.
+    pub(crate) fn broken(&self) -> u32 {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Looks what the peer may have rung for, and wakes who waits for that. It does not sleep.
+    /// Returns whether there was anything.
+    pub(crate) fn glance(&self) -> bool {
+        let (is_readable, is_writable) = match &*self.current.lock() {
+            Some(conversation) => conversation.glance(),
+            None => (false, false),
+        };
+        let is_readable = is_readable && self.readers.is_waited_for();
+        let is_writable = is_writable && self.writers.is_waited_for();
+        if is_readable {
+            self.readers.wake(READABLE | ENDED);
+        }
+        if is_writable {
+            self.writers.wake(WRITABLE | ENDED);
+        }
+        is_readable || is_writable
+    }
+
+    fn current(&self) -> Option<Arc<Conversation>> {
+        self.current.lock().clone()
+    }
+
+    /// Nobody opens it any more, and the file that is open has come to its end.
+    fn remove(&self) {
+        let former = {
+            let mut life = self.life.lock();
+            life.is_removed = true;
+            self.current.lock().take()
+        };
+        if let Some(former) = former {
+            former.publish(State::Closed);
+        }
+        self.openers.wake(0);
+        self.readers.wake(READABLE | ENDED);
+        self.writers.wake(WRITABLE | ENDED);
+    }
+
+    /// The peer did what it must not do.
+    fn complain(&self, conversation: &Conversation, fault: Fault) {
+        conversation.publish(State::Broken);
+        if self.broken.fetch_add(1, Ordering::Relaxed) < COMPLAINTS_MAX {
+            report!(
+                pr_warn,
+                "channel {} with {}: {fault}",
+                self.name,
+                self.peer.as_ref().map_or(HOST, Name::as_str)
+            );
+        }
+    }
+
+    /// What a call gives, or `None` if it has to wait.
+    fn outcome(
+        &self,
+        conversation: &Conversation,
+        step: Step<Result<usize>>,
+        left: Result<usize>,
+    ) -> Option<Result<usize>> {
+        match step {
+            Step::Done(result) => Some(result),
+            Step::Wait => None,
+            Step::Left => Some(left),
+            Step::Broken(fault) => {
+                self.complain(conversation, fault);
+                Some(Err(EPROTO))
+            }
+        }
+    }
+}
+
+impl Files for Endpoint {
+    fn open(number: u32, may_wait: bool) -> Result<Arc<Self>> {
+        let this = {
+            let ends = ENDS.lock();
+            ends.get(number as usize).cloned().flatten().ok_or(ENXIO)?
+        };
+        let open = || {
+            let mut life = this.life.lock();
+            if life.is_removed {
+                return Some(Err(ENODEV));
+            }
+            if life.is_open {
+                return Some(Err(EBUSY));
+            }
+            match this.current() {
+                Some(conversation) => {
+                    life.is_open = true;
+                    conversation.publish(State::Open);
+                    Some(Ok(()))
+                }
+                None if may_wait => None,
+                None => Some(Err(EAGAIN)),
+            }
+        };
+        this.openers.wait(open)??;
+        Ok(this)
+    }
+
+    fn read(&self, to: &mut Buffer, may_wait: bool) -> Result<usize> {
+        self.readers.wait(|| {
+            let Some(conversation) = self.current() else {
+                return Some(Ok(0));
+            };
+            let is_wanted = may_wait || self.readers.is_waited_for();
+            let step = conversation.receive(to, is_wanted);
+            match self.outcome(&conversation, step, Ok(0)) {
+                None if !may_wait => Some(Err(EAGAIN)),
+                outcome => outcome,
+            }
+        })?
+    }
+
+    fn write(&self, from: &mut Buffer, may_wait: bool) -> Result<usize> {
+        if from.len() == 0 {
+            // It would be read as the end.
+            return Ok(0);
+        }
+        let result = self.writers.wait(|| {
+            let Some(conversation) = self.current() else {
+                return Some(Err(EPIPE));
+            };
+            let is_wanted = may_wait || self.writers.is_waited_for();
+            let step = conversation.send(from, is_wanted);
+            match self.outcome(&conversation, step, Err(EPIPE)) {
+                None if !may_wait => Some(Err(EAGAIN)),
+                outcome => outcome,
+            }
+        })?;
+        if result == Err(EPIPE) {
+            node::broken_pipe();
+        }
+        result
+    }
+
+    fn poll(&self, poll: &Poll, wanted: u32) -> u32 {
+        poll.register(&self.readers);
+        poll.register(&self.writers);
+        match self.current() {
+            Some(conversation) => conversation.events(wanted),
+            None => READABLE | ENDED & !bindings::POLLERR,
+        }
+    }
+
+    fn release(&self) {
+        let former = {
+            let mut life = self.life.lock();
+            life.is_open = false;
+            self.current.lock().take()
+        };
+        if let Some(former) = former {
+            former.publish(State::Closed);
+        }
+        self.openers.wake(0);
+    }
+}
+
+/// As long as this lives, an endpoint can be opened.
+pub(crate) struct Place {
+    // Dropped first: nobody finds it any more.
+    node: Node,
+    switchboard: Arc<Switchboard>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Place {
+    /// Makes the end of the channel `name` with `peer`, or with the host.
+    pub(crate) fn new(
+        switchboard: &Arc<Switchboard>,
+        peer: Option<Name>,
+        name: Name,
+    ) -> Result<Self> {
+        let endpoint = Endpoint::new(peer, name)?;
+        let number = {
+            let mut ends = ENDS.lock();
+            let number = match ends.iter().position(Option::is_none) {
+                Some(number) => number,
+                None if ends.len() < ffi::NODES => {
+                    ends.push(None, GFP_KERNEL)?;
+                    ends.len() - 1
+                }
+                None => return Err(ENOSPC),
+            };
+            if let Some(end) = ends.get_mut(number) {
+                *end = Some(endpoint.clone());
+            }
+            number
+        };
+        switchboard.add(endpoint.clone());
+        let path = peer.as_ref().map_or(HOST, Name::as_str);
+        let node = Node::new(number as u32, fmt!("mk/{path}/{}", name.as_str()));
+        let node = node.inspect_err(|_| forget(switchboard, &endpoint))?;
+        Ok(Self {
+            node,
+            switchboard: switchboard.clone(),
+            endpoint,
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.node.remove();
+        forget(&self.switchboard, &self.endpoint);
+        self.endpoint.remove();
+    }
+}
+
+/// Nobody finds it any more.
+fn forget(switchboard: &Switchboard, endpoint: &Arc<Endpoint>) {
+    let mut ends = ENDS.lock();
+    let is_it =
+        |end: &Option<Arc<Endpoint>>| end.as_ref().is_some_and(|end| Arc::ptr_eq(end, endpoint));
+    if let Some(end) = ends.iter_mut().find(|end| is_it(end)) {
+        *end = None;
+    }
+    switchboard.remove(endpoint);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the handler of the doorbell's interrupt looks at.
+
+use super::endpoint::Endpoint;
+use crate::{
+    pure::{area, half::Halves},
+    sys::{ffi, line::Glance, shared::View},
+};
+use core::sync::atomic::{AtomicU64, Ordering};
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::{Arc, SpinLockIrq},
+};
+
+/// As many kernels as may call this one.
+const CALLERS_MAX: usize = 256;
+
+/// All endpoints of this kernel, and all kernels that it shares an area with.
+#[pin_data]
+pub(crate) struct Switchboard {
+    #[pin]
+    lists: SpinLockIrq<Lists>,
+}
+
+/// They have room for all there can be: nothing is allocated under their lock.
+struct Lists {
+    callers: KVec<Arc<Caller>>,
+    ends: KVec<Arc<Endpoint>>,
+}
+
+/// Two kernels tell each other that there is more to see than in channels.
+pub(crate) struct Caller {
+    area: View,
+    made: AtomicU64,
+    seen: AtomicU64,
+}
+
+impl Switchboard {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let lists = Lists {
+            callers: KVec::with_capacity(CALLERS_MAX, GFP_KERNEL)?,
+            ends: KVec::with_capacity(ffi::NODES, GFP_KERNEL)?,
+        };
+        Arc::pin_init(
+            try_pin_init!(Self {
+                lists <- new_spinlock_irq!(lists),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn add(&self, endpoint: Arc<Endpoint>) {
+        // There are no more endpoints than nodes.
+        let _ = self.lists.lock().ends.push_within_capacity(endpoint);
+    }
+
+    pub(crate) fn remove(&self, endpoint: &Arc<Endpoint>) {
+        let mut lists = self.lists.lock();
+        lists.ends.retain(|end| !Arc::ptr_eq(end, endpoint));
+    }
+
+    /// Calls of this one that find no room are seen like those of kernels that cannot call.
+    pub(crate) fn listen_to(&self, caller: Arc<Caller>) {
+        let _ = self.lists.lock().callers.push_within_capacity(caller);
+    }
+
+    pub(crate) fn forget(&self, caller: &Arc<Caller>) {
+        let mut lists = self.lists.lock();
+        lists.callers.retain(|known| !Arc::ptr_eq(known, caller));
+    }
+
+    /// Wakes all who wait for what is there now.
+    pub(crate) fn glance(&self) -> Glance {
+        let lists = self.lists.lock();
+        let mut is_found = false;
+        for end in &lists.ends {
+            is_found |= end.glance();
+        }
+        let mut is_called = false;
+        for caller in &lists.callers {
+            is_called |= caller.is_news();
+        }
+        match is_found && !is_called {
+            true => Glance::LookLater,
+            // Who cannot call may have rung, too.
+            false => Glance::Look,
+        }
+    }
+}
+
+impl Caller {
+    pub(crate) fn new(area: View) -> Result<Arc<Self>> {
+        // There may have been a caller before.
+        let made = area.swapped().load(area::CALLS);
+        Ok(Arc::new(
+            Self {
+                area,
+                made: AtomicU64::new(made),
+                seen: AtomicU64::new(0),
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Asks the other kernel to look at everything, as soon as it is rung.
+    pub(crate) fn call(&self) {
+        let made = self.made.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.area.store(area::CALLS, made);
+    }
+
+    fn is_news(&self) -> bool {
+        let now = self.area.load(area::CALLS);
+        self.seen.swap(now, Ordering::Relaxed) != now
+    }
+}
