@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use multikernel::{Agent, CpuList, Device, State};
 use regex::Regex;
 
-use crate::units::{parse_duration, parse_memory};
+use crate::units::{parse_duration, parse_memory, parse_ring};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong command line; 3 no such instance; 4 the \
@@ -80,6 +80,13 @@ pub enum Command {
     /// Wait until an instance is in a state
     Wait(Wait),
 
+    /// Make, remove or list the channels of an instance
+    ///
+    /// Each end is a device, /dev/mk/PEER/CHANNEL. It takes the module loaded
+    /// in the instance, too, to use one.
+    #[command(subcommand)]
+    Channel(Channel),
+
     /// Tell whether this host can start instances, and if not what to do
     Check(Format),
 
@@ -103,6 +110,64 @@ pub struct Format {
     /// Write JSON, for programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// `mkctl channel`
+#[derive(Subcommand)]
+pub enum Channel {
+    /// Make a channel, which is there until it is removed
+    Create(ChannelCreate),
+
+    /// Remove a channel; who has it open comes to its end
+    Rm(ChannelEnds),
+
+    /// List the channels of an instance
+    Ls(ChannelList),
+}
+
+/// Which channel.
+#[derive(Args)]
+pub struct ChannelEnds {
+    /// Name of the instance
+    pub instance: String,
+
+    /// Name of the channel
+    pub channel: String,
+
+    /// The instance at the other end [default: the host]
+    #[arg(long, value_name = "INSTANCE")]
+    pub peer: Option<String>,
+}
+
+/// `mkctl channel create`
+#[derive(Args)]
+pub struct ChannelCreate {
+    /// Which one.
+    #[command(flatten)]
+    pub ends: ChannelEnds,
+
+    /// Size of both rings, a power of two from 4K to 16M [default: 256K]
+    #[arg(long, value_name = "SIZE", value_parser = parse_ring)]
+    pub ring: Option<u32>,
+
+    /// Size of the ring that the instance sends with
+    #[arg(long, value_name = "SIZE", value_parser = parse_ring)]
+    pub from: Option<u32>,
+
+    /// Size of the ring that its peer sends with
+    #[arg(long, value_name = "SIZE", value_parser = parse_ring)]
+    pub to: Option<u32>,
+}
+
+/// `mkctl channel ls`
+#[derive(Args)]
+pub struct ChannelList {
+    /// Name of the instance
+    pub instance: String,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// One instance or several.

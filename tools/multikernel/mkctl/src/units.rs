@@ -58,6 +58,15 @@ pub fn parse_memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// Reads the size of a ring of a channel.
+pub fn parse_ring(text: &str) -> Result<u32, String> {
+    let bytes = parse_size(text)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| bytes.is_power_of_two())
+        .ok_or_else(|| format!("{text} is no power of two from 4K to 16M"))
+}
+
 /// A size in the form that [`parse_size`] reads.
 pub fn size_argument(bytes: u64) -> String {
     let (letter, shift) = unit(bytes);

@@ -42,6 +42,8 @@ named! {
         StopReason = MK_FEATURE_STOP_REASON, "stop-reason";
         /// An instance's agent is seen, and can be asked.
         Agent = MK_FEATURE_AGENT, "agent";
+        /// An instance can have channels.
+        Channels = MK_FEATURE_CHANNELS, "channels";
     }
 }
 

@@ -42,13 +42,21 @@ pub enum Operation {
     Map,
     /// Waiting for an instance.
     Wait,
+    /// Making a channel of an instance.
+    CreateChannel,
+    /// Removing a channel of an instance.
+    RemoveChannel,
+    /// Listing the channels of an instance.
+    ListChannels,
+    /// Opening the end of a channel.
+    OpenChannel,
 }
 
 impl Operation {
     /// What stands between "cannot" and the name of the target.
     fn phrase(self) -> &'static str {
         match self {
-            Self::OpenDevice | Self::Open => "open",
+            Self::OpenDevice | Self::Open | Self::OpenChannel => "open",
             Self::Query => "query",
             Self::List => "list the instances of",
             Self::Create => "create",
@@ -63,6 +71,9 @@ impl Operation {
             Self::Destroy => "remove",
             Self::Map => "map the memory of",
             Self::Wait => "wait for",
+            Self::CreateChannel => "make a channel of",
+            Self::RemoveChannel => "remove a channel of",
+            Self::ListChannels => "list the channels of",
         }
     }
 }

@@ -267,7 +267,7 @@ impl Instance {
         }
     }
 
-    fn failed(&self, operation: Operation) -> impl Fn(ioctl::Failure) -> Error + '_ {
+    pub(crate) fn failed(&self, operation: Operation) -> impl Fn(ioctl::Failure) -> Error + '_ {
         move |failure| {
             Error::new(operation, &self.name, failure.errno).with_message(failure.message)
         }

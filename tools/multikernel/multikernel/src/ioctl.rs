@@ -45,7 +45,7 @@ macro_rules! requests {
     )+};
 }
 
-requests!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask);
+requests!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask, mk_channel);
 
 struct Call<'a, T> {
     opcode: Opcode,
@@ -122,23 +122,29 @@ pub(crate) fn query(device: BorrowedFd<'_>) -> Result<abi::mk_query> {
     Ok(query)
 }
 
-/// A call that takes a name and returns a descriptor.
-fn named(device: BorrowedFd<'_>, opcode: Opcode, flags: u32, name: &str) -> Result<OwnedFd> {
-    let mut request = abi::mk_name::default();
+/// Puts a name where the kernel takes it from.
+fn put_name<const N: usize>(to: &mut [std::ffi::c_char; N], name: &str) -> Result<()> {
     // The last byte stays the NUL.
-    if name.len() >= request.name.len() {
+    if name.len() >= N {
         return Err(Failure {
             errno: Errno::NAMETOOLONG,
             message: format!(
                 "the name has {} bytes, at most {} are allowed",
                 name.len(),
-                request.name.len() - 1
+                N - 1
             ),
         });
     }
-    for (to, from) in request.name.iter_mut().zip(name.bytes()) {
+    for (to, from) in to.iter_mut().zip(name.bytes()) {
         *to = from as std::ffi::c_char;
     }
+    Ok(())
+}
+
+/// A call that takes a name and returns a descriptor.
+fn named(device: BorrowedFd<'_>, opcode: Opcode, flags: u32, name: &str) -> Result<OwnedFd> {
+    let mut request = abi::mk_name::default();
+    put_name(&mut request.name, name)?;
 
     // SAFETY: there is no address in it.
     let fd = unsafe { call(device, opcode, flags, &mut request) }?;
@@ -253,6 +259,64 @@ pub(crate) fn destroy(instance: BorrowedFd<'_>, flags: u32) -> Result<()> {
     command(instance, abi::MK_DESTROY, flags)
 }
 
+/// A call on a channel of an instance.
+fn channel(
+    instance: BorrowedFd<'_>,
+    opcode: Opcode,
+    name: &str,
+    request: abi::mk_channel,
+) -> Result<()> {
+    let mut request = request;
+    put_name(&mut request.name, name)?;
+    // SAFETY: there is no address in it.
+    unsafe { call(instance, opcode, 0, &mut request) }?;
+    Ok(())
+}
+
+pub(crate) fn create_channel(
+    instance: BorrowedFd<'_>,
+    name: &str,
+    peer: Option<BorrowedFd<'_>>,
+    from_bytes: u32,
+    to_bytes: u32,
+) -> Result<()> {
+    let request = abi::mk_channel {
+        from_bytes,
+        to_bytes,
+        peer_fd: peer.map_or(-1, |fd| fd.as_raw_fd()),
+        ..Default::default()
+    };
+    channel(instance, abi::MK_CHANNEL_CREATE, name, request)
+}
+
+pub(crate) fn remove_channel(
+    instance: BorrowedFd<'_>,
+    name: &str,
+    peer: Option<BorrowedFd<'_>>,
+) -> Result<()> {
+    let request = abi::mk_channel {
+        peer_fd: peer.map_or(-1, |fd| fd.as_raw_fd()),
+        ..Default::default()
+    };
+    channel(instance, abi::MK_CHANNEL_REMOVE, name, request)
+}
+
+/// Fills `entries` and returns how many of them are channels.
+pub(crate) fn channels(
+    instance: BorrowedFd<'_>,
+    entries: &mut [abi::mk_channel_entry],
+) -> Result<usize> {
+    let mut list = abi::mk_list {
+        entries: entries.as_mut_ptr() as u64,
+        nr_entries: entries.len() as u32,
+        entry_size: size_of::<abi::mk_channel_entry>() as u32,
+        ..Default::default()
+    };
+    // SAFETY: the array is `entries`, of that many elements of that size.
+    unsafe { call(instance, abi::MK_CHANNEL_LIST, 0, &mut list) }?;
+    Ok(list.nr_entries as usize)
+}
+
 /// Fills `cpus` and `ranges`; the result says how many of each there are.
 pub(crate) fn info(
     instance: BorrowedFd<'_>,
@@ -293,6 +357,9 @@ mod tests {
             (abi::MK_DESTROY, 0x26),
             (abi::MK_PING, 0x27),
             (abi::MK_STOP, 0x28),
+            (abi::MK_CHANNEL_CREATE, 0x40),
+            (abi::MK_CHANNEL_REMOVE, 0x41),
+            (abi::MK_CHANNEL_LIST, 0x42),
         ];
         for (number, low) in numbers {
             assert_eq!(number, opcode::none(abi::MK_IOC as u8, low));

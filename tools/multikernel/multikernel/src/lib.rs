@@ -9,6 +9,7 @@
 //!
 //! * [`Device`]: what the host can do, and the instances that there are;
 //! * [`Instance`]: one of them, from its creation to its end;
+//! * [`Channel`]: an end of a channel between two kernels;
 //! * [`Map`]: its memory, read-only;
 //! * [`Log`]: its kernel's log, read from there;
 //! * [`Topology`]: the host's CPUs, and which of them an instance best gets.
@@ -17,6 +18,7 @@
 //! kernel says was wrong.
 
 mod abi;
+mod channel;
 mod cpulist;
 mod device;
 mod error;
@@ -39,6 +41,7 @@ mod pure {
     pub mod vmcoreinfo;
 }
 
+pub use channel::{Channel, ChannelEntry, ChannelState, Rings, Wait, MESSAGE_MAX};
 pub use cpulist::{CpuList, CpuListError};
 pub use device::{ApicMode, Blocker, Device, Entry, Feature, Lifetime, Query};
 pub use error::{Errno, Error, Operation, Result};

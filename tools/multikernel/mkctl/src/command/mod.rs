@@ -3,6 +3,7 @@
 //! What `mkctl` does, a file for each thing.
 
 mod await_line;
+mod channel;
 mod check;
 mod cpus;
 mod dmesg;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Show(arguments) => show::show(&device()?, arguments, out),
         Command::Dmesg(arguments) => dmesg::dmesg(&device()?, arguments, out),
         Command::Wait(arguments) => wait::wait(&device()?, arguments),
+        Command::Channel(command) => channel::channel(&device()?, command, out),
         Command::Check(format) => check::check(&cli.device, format, out),
         Command::Completions { shell } => generate::completions(*shell, out),
         Command::Man { directory } => generate::man(directory),

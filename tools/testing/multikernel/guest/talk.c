@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Talks over the end of a channel: host and instance run the same program.
+ *
+ *	talk echo PATH [TIMES]		send back what comes, until the end; again so often (1)
+ *	talk ask PATH COUNT [SIZE]	send COUNT messages, of SIZE bytes or of sizes of all
+ *					kinds, and check that each comes back
+ *	talk stream PATH COUNT SEED	send COUNT messages of all sizes, then close
+ *	talk check PATH COUNT SEED	take them, and check them; -1: until the end
+ *	talk chatter PATH		ask until the peer is gone: then succeed
+ *	talk cycle PATH COUNT		open, send, read one message, close; so often
+ *	talk answer PATH COUNT		the other side of that
+ *	talk rules PATH			what calls give that cannot succeed, with no peer's help
+ *	talk edge PATH COUNT		as ask, by edge-triggered epoll and no call that waits
+ *	talk hold PATH			open it, say "open", and wait for the end
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX	65536
+
+static unsigned char out[MAX + 1], in[MAX + 1];
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("talk: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	exit(1);
+}
+
+static int open_end(const char *path, int flags)
+{
+	int fd;
+
+	do {
+		fd = open(path, O_RDWR | O_CLOEXEC | flags);
+	} while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		fail("open %s: %m", path);
+	return fd;
+}
+
+static uint64_t next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	return *state ^= *state << 17;
+}
+
+/* All sizes, and those that are special more often. */
+static size_t size_of(uint64_t *state)
+{
+	static const size_t special[] = { 1, 8, 55, 56, 57, 63, 64, 65, 120, 4096, MAX - 1, MAX };
+	uint64_t n = next(state);
+
+	switch (n % 4) {
+	case 0:
+		return special[n / 4 % (sizeof(special) / sizeof(*special))];
+	case 1:
+		return 1 + n / 4 % MAX;
+	default:
+		return 1 + n / 4 % 512;
+	}
+}
+
+static void fill(size_t size, uint64_t *state)
+{
+	uint64_t word;
+	size_t at;
+
+	for (at = 0; at < size; at += sizeof(word)) {
+		word = next(state);
+		memcpy(out + at, &word, size - at < sizeof(word) ? size - at : sizeof(word));
+	}
+}
+
+static void compare(ssize_t got, size_t wanted, long n)
+{
+	if (got < 0)
+		fail("read of message %ld: %m", n);
+	if ((size_t)got != wanted)
+		fail("message %ld has %zd bytes, not %zu", n, got, wanted);
+	if (memcmp(in, out, wanted))
+		fail("message %ld has wrong bytes", n);
+}
+
+static void send_all(int fd, size_t size, long n)
+{
+	ssize_t sent = write(fd, out, size);
+
+	if (sent < 0)
+		fail("write of message %ld: %m", n);
+	if ((size_t)sent != size)
+		fail("%zd of %zu bytes of message %ld were written", sent, size, n);
+}
+
+static void echo(const char *path, long times)
+{
+	while (times--) {
+		int fd = open_end(path, 0);
+		ssize_t got, sent;
+
+		while ((got = read(fd, in, sizeof(in))) > 0) {
+			sent = write(fd, in, got);
+			if (sent < 0 && errno == EPIPE)
+				break;
+			if (sent != got)
+				fail("write: %zd of %zd: %m", sent, got);
+		}
+		if (got < 0)
+			fail("read: %m");
+		close(fd);
+	}
+}
+
+static void ask(const char *path, long count, size_t size)
+{
+	int fd = open_end(path, 0);
+	uint64_t state = 88172645463325252ULL;
+	long n;
+
+	for (n = 0; n < count; n++) {
+		size_t this = size ? size : size_of(&state);
+
+		fill(this, &state);
+		send_all(fd, this, n);
+		compare(read(fd, in, sizeof(in)), this, n);
+	}
+	close(fd);
+}
+
+static void stream(const char *path, long count, uint64_t seed)
+{
+	int fd = open_end(path, 0);
+	uint64_t state = seed;
+	long n;
+
+	for (n = 0; n < count; n++) {
+		size_t size = size_of(&state);
+
+		fill(size, &state);
+		send_all(fd, size, n);
+	}
+	close(fd);
+}
+
+static void check(const char *path, long count, uint64_t seed)
+{
+	int fd = open_end(path, 0);
+	uint64_t state = seed;
+	ssize_t got;
+	long n;
+
+	for (n = 0; (got = read(fd, in, sizeof(in))) != 0; n++) {
+		size_t size = size_of(&state);
+
+		fill(size, &state);
+		compare(got, size, n);
+	}
+	if (count >= 0 && n != count)
+		fail("%ld messages came, not %ld", n, count);
+	printf("%ld messages\n", n);
+	close(fd);
+}
+
+static void chatter(const char *path)
+{
+	int fd = open_end(path, 0);
+	uint64_t state = 1;
+	ssize_t done;
+	long n;
+
+	for (n = 0;; n++) {
+		size_t size = size_of(&state);
+
+		fill(size, &state);
+		done = write(fd, out, size);
+		if (done < 0 && errno == EPIPE)
+			break;
+		if (done < 0)
+			fail("write: %m");
+		done = read(fd, in, sizeof(in));
+		if (!done)
+			break;
+		compare(done, size, n);
+		if (n == 100)
+			puts("talking");
+	}
+	/* From now on it is so always. */
+	if (read(fd, in, sizeof(in)) != 0)
+		fail("there is something behind the end");
+	if (write(fd, out, 1) != -1 || errno != EPIPE)
+		fail("writing to nobody does not give EPIPE");
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	if (poll(&poll_fd, 1, 0) != 1 || poll_fd.revents != (POLLIN | POLLHUP))
+		fail("poll gives %#x", poll_fd.revents);
+	printf("the peer left after %ld messages\n", n);
+	close(fd);
+}
+
+static void cycle(const char *path, long count, int answers)
+{
+	long n, got;
+
+	for (n = 0; n < count; n++) {
+		int fd = open_end(path, 0);
+
+		if (answers) {
+			if (read(fd, &got, sizeof(got)) != sizeof(got) || got != n)
+				fail("question %ld is %ld", n, got);
+			got = -n;
+			if (write(fd, &got, sizeof(got)) != sizeof(got))
+				fail("answer %ld: %m", n);
+			/* Whoever asks closes first or last. */
+			if (n % 2 && read(fd, &got, sizeof(got)) != 0)
+				fail("no end after question %ld", n);
+		} else {
+			if (write(fd, &n, sizeof(n)) != sizeof(n))
+				fail("question %ld: %m", n);
+			if (read(fd, &got, sizeof(got)) != sizeof(got) || got != -n)
+				fail("answer %ld is %ld", n, got);
+			if (!(n % 2) && read(fd, &got, sizeof(got)) != 0)
+				fail("no end after answer %ld", n);
+		}
+		close(fd);
+	}
+}
+
+static void expect(const char *what, long result, int error)
+{
+	if (result != -1)
+		fail("%s gives %ld", what, result);
+	if (errno != error)
+		fail("%s: %m, not %s", what, strerror(error));
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void rules(const char *path)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerspec soon = { .it_value.tv_nsec = 50000000 };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	struct pollfd poll_fd = { .events = POLLIN | POLLOUT };
+	struct iovec nowhere = { (void *)8, 100 }, parts[2] = { { out, 10 }, { out + 10, 20 } };
+	timer_t timer;
+	long n;
+	int fd = open_end(path, 0);
+
+	poll_fd.fd = fd;
+	expect("a second open", open(path, O_RDWR), EBUSY);
+	expect("a message that is too long", write(fd, out, MAX + 1), EMSGSIZE);
+	if (write(fd, out, 0) != 0)
+		fail("an empty message: %m");
+	expect("seeking", lseek(fd, 0, SEEK_CUR), ESPIPE);
+	expect("a bad address", writev(fd, &nowhere, 1), EFAULT);
+	if (poll(&poll_fd, 1, 0) != 1 || poll_fd.revents != POLLOUT)
+		fail("poll gives %#x", poll_fd.revents);
+	if (writev(fd, parts, 2) != 30)
+		fail("writev: %m");
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		fail("fcntl: %m");
+	expect("nothing to read", read(fd, in, sizeof(in)), EAGAIN);
+	for (n = 0; write(fd, out, MAX) == MAX; n++)
+		;
+	expect("no room", write(fd, out, MAX), EAGAIN);
+	if (!n)
+		fail("no message fits");
+	poll_fd.revents = 0;
+	if (poll(&poll_fd, 1, 0) != 0)
+		fail("poll gives %#x", poll_fd.revents);
+
+	/* Without SA_RESTART a signal ends a call that waits. */
+	if (fcntl(fd, F_SETFL, 0) || sigaction(SIGALRM, &action, NULL) ||
+	    timer_create(CLOCK_MONOTONIC, &event, &timer) ||
+	    timer_settime(timer, 0, &soon, NULL))
+		fail("timer: %m");
+	expect("a signal", read(fd, in, sizeof(in)), EINTR);
+	if (timer_settime(timer, 0, &soon, NULL))
+		fail("timer: %m");
+	expect("a signal", write(fd, out, MAX), EINTR);
+	close(fd);
+}
+
+/* Every message is awaited by an edge: all that there is has to be taken each time. */
+static void edge(const char *path, long count)
+{
+	int fd = open_end(path, O_NONBLOCK), epoll = epoll_create1(0);
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	uint64_t state = 3, expected = 3;
+	long sent = 0, got = 0;
+	size_t size = 0;
+
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+		fail("epoll: %m");
+	while (got < count) {
+		ssize_t done;
+		int ready = epoll_wait(epoll, &event, 1, 60000);
+
+		if (ready != 1)
+			fail("no edge after %ld messages sent, %ld taken", sent, got);
+		while (sent < count) {
+			if (!size) {
+				size = size_of(&state);
+				fill(size, &state);
+			}
+			done = write(fd, out, size);
+			if (done < 0 && errno == EAGAIN)
+				break;
+			if (done != (ssize_t)size)
+				fail("write: %m");
+			size = 0;
+			sent++;
+		}
+		for (;;) {
+			/* What is being sent is kept. */
+			static unsigned char kept[MAX];
+			size_t wanted;
+
+			done = read(fd, in, sizeof(in));
+			if (done < 0 && errno == EAGAIN)
+				break;
+			memcpy(kept, out, MAX);
+			wanted = size_of(&expected);
+			fill(wanted, &expected);
+			compare(done, wanted, got++);
+			memcpy(out, kept, MAX);
+		}
+	}
+	close(fd);
+}
+
+static void hold(const char *path)
+{
+	int fd = open_end(path, 0);
+
+	puts("open");
+	if (read(fd, in, sizeof(in)) != 0)
+		fail("this is not the end");
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	long count = argc > 3 ? atol(argv[3]) : 0, more = argc > 4 ? atol(argv[4]) : 0;
+	const char *act = argc > 2 ? argv[1] : "", *path = argv[2];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, SIG_IGN);
+	if (!strcmp(act, "echo"))
+		echo(path, count ? count : 1);
+	else if (!strcmp(act, "ask"))
+		ask(path, count, more);
+	else if (!strcmp(act, "stream"))
+		stream(path, count, more);
+	else if (!strcmp(act, "check"))
+		check(path, count, more);
+	else if (!strcmp(act, "chatter"))
+		chatter(path);
+	else if (!strcmp(act, "cycle"))
+		cycle(path, count, 0);
+	else if (!strcmp(act, "answer"))
+		cycle(path, count, 1);
+	else if (!strcmp(act, "rules"))
+		rules(path);
+	else if (!strcmp(act, "edge"))
+		edge(path, count);
+	else if (!strcmp(act, "hold"))
+		hold(path);
+	else
+		fail("talk what?");
+	return 0;
+}
