@@ -32,6 +32,7 @@ use sys::{
     line::Line,
     node::Nodes,
     notifier::{Notifier, Panic, Reboot, Sleep},
+    ticker::Ticker,
 };
 
 module! {
@@ -78,6 +79,7 @@ struct HostRole {
     #[pin]
     sleep: Notifier<Sleep, Host>,
     published: Published,
+    ticker: Ticker<Host>,
     /// `None`: there are no local APICs, and [`Host::query`] tells that nothing can start.
     line: Option<Line<Host>>,
     guard: Guard,
@@ -92,6 +94,7 @@ struct AgentRole {
     #[pin]
     reboot: Notifier<Reboot, Session>,
     presence: Presence,
+    ticker: Ticker<Session>,
     line: Line<Session>,
     nodes: Nodes<Endpoint>,
 }
@@ -112,6 +115,7 @@ impl HostRole {
                 nodes: Nodes::new()?,
                 line,
                 guard: Guard::new(),
+                ticker: Ticker::new(host.clone()),
                 published: Published::new(host.clone()),
                 sleep <- Notifier::new(host.clone()),
                 reboot <- Notifier::new(host),
@@ -131,6 +135,7 @@ impl AgentRole {
             try_pin_init!(Self {
                 nodes: Nodes::new()?,
                 line: Line::moving(c"multikernel", session.clone())?,
+                ticker: Ticker::new(session.clone()),
                 presence: Presence::new(session.clone()),
                 reboot <- Notifier::new(session.clone()),
                 panic <- Notifier::new(session),

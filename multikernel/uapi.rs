@@ -27,8 +27,17 @@ macro_rules! arguments {
 }
 
 arguments!(
-    mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask,
-    mk_channel
+    mk_query,
+    mk_name,
+    mk_list,
+    mk_cpus,
+    mk_memory,
+    mk_load,
+    mk_command,
+    mk_info,
+    mk_ask,
+    mk_channel,
+    mk_heartbeat,
 );
 
 // SAFETY: The header lays it out without padding.

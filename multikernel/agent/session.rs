@@ -17,6 +17,7 @@ use crate::{
         directory::{self, Answer, Channel, Half, Kind, Status, CHANNELS_MAX},
         doorbell::Doorbell,
         half::Halves,
+        handshake,
         message::{Body, How, Outcome},
         range::Range,
     },
@@ -24,6 +25,7 @@ use crate::{
         acpi, ffi,
         line::{Glance, Moved, Ring},
         shared::{Part, Shared, View},
+        ticker::{self, Tick},
     },
 };
 use core::{
@@ -34,6 +36,9 @@ use kernel::{new_mutex, prelude::*, sync::Arc, sync::Mutex};
 
 /// The entry of the control channel.
 const CONTROL: u32 = 0;
+
+/// Whatever the host asks for, this kernel does not beat faster.
+const BEAT_NS_MIN: u64 = 1_000_000;
 
 /// What this kernel and its host share, and what is under way.
 #[pin_data]
@@ -52,6 +57,7 @@ pub(crate) struct Session {
     switchboard: Arc<Switchboard>,
     caller: Arc<Caller>,
     has_left: AtomicBool,
+    beats: AtomicU64,
     #[pin]
     work: Mutex<Work>,
 }
@@ -119,6 +125,7 @@ impl Session {
                 switchboard,
                 caller,
                 has_left: AtomicBool::new(false),
+                beats: AtomicU64::new(0),
                 work <- new_mutex!(Work {
                     verdict: Verdict::None,
                     control: None,
@@ -133,6 +140,7 @@ impl Session {
     pub(crate) fn arrive(&self) {
         self.this.publish(&self.area);
         self.ring_host();
+        ticker::within(0);
     }
 
     /// Leaves in good order: the last that the host hears.
@@ -402,6 +410,19 @@ impl Ring for Session {
 
     fn ring(self: &Arc<Self>) {
         self.look();
+    }
+}
+
+impl Tick for Session {
+    /// Beats. That this worker runs is the proof: timers come, and tasks are scheduled.
+    fn tick(self: &Arc<Self>) {
+        let ns = self.host.heartbeat_ns;
+        let beats = self.this.terms.has(handshake::HEARTBEAT) && ns > 0;
+        if beats && !self.has_left.load(Ordering::Relaxed) {
+            let before = self.beats.fetch_add(1, Ordering::Relaxed);
+            agent::beat(&self.area, before.wrapping_add(1));
+            ticker::within(ns.max(BEAT_NS_MIN));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     registry::{permit, valid, Host},
 };
 use crate::{
+    pure::heart::{self, Pace},
     sys::{ffi, file},
     uapi::*,
 };
@@ -35,6 +36,12 @@ pub(crate) struct Handle {
 
 /// How a file keeps it.
 type Kept = KBox<Handle>;
+
+const _: () = assert!(
+    heart::HUNG_MS == MK_HUNG_MS
+        && heart::HUNG_MS_MIN == MK_HUNG_MS_MIN
+        && heart::HUNG_MS_MAX == MK_HUNG_MS_MAX
+);
 
 /// Longer command lines are read to be told how long they are; nobody needs to be told of more.
 const CMDLINE_READ_MAX: usize = 1 << 16;
@@ -78,6 +85,21 @@ impl Handle {
                 instance
                     .set_memory(arg.bytes, node, &mut arg.largest)
                     .map(|()| 0)
+            }),
+            MK_SET_HEARTBEAT => ioctl::call(address, 0, |arg: &mut mk_heartbeat| {
+                reserved(arg.reserved)?;
+                let pace = match arg.hung_ms {
+                    0 => None,
+                    ms => Some(Pace::new(ms).ok_or_else(|| {
+                        fail!(
+                            EINVAL,
+                            "hung after {ms} ms: it has to be 0, or {} to {} ms",
+                            heart::HUNG_MS_MIN,
+                            heart::HUNG_MS_MAX
+                        )
+                    })?),
+                };
+                instance.set_pace(pace).map(|()| 0)
             }),
             MK_LOAD => ioctl::call(address, MK_LOAD_UART, |arg: &mut mk_load| {
                 reserved(arg.reserved)?;
@@ -144,6 +166,7 @@ impl Handle {
     }
 
     fn info(&self, info: &mut mk_info) -> Outcome {
+        reserved(info.reserved)?;
         let mut cpus = KVec::new();
         let mut memory = None;
         self.instance.with_status(|status| -> Outcome {
@@ -160,6 +183,7 @@ impl Handle {
             }
             info.agent = status.agent.state();
             info.agent_reason = status.agent.reason();
+            info.hung_ms = status.pace.map_or(0, |pace| pace.hung_ms());
             info.generation = status.life.generation();
             info.slot = status.slot.as_ref().map_or(0, |slot| slot.base());
             info.node = status.node.unwrap_or(MK_NODE_ANY);

@@ -16,12 +16,13 @@ use crate::{
     arch::x86::trampoline,
     pure::{
         agent, cpus,
+        heart::{self, Pace},
         name::Name,
         printk, slot,
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::{ffi, guard::Running, module},
+    sys::{ffi, guard::Running, module, ticker},
     uapi,
 };
 use kernel::{
@@ -98,6 +99,8 @@ pub(crate) struct Status {
     /// In this run, or the last.
     pub(crate) agent: Seen,
     pub(crate) node: Option<i32>,
+    /// How fast its agent has to beat, from the next start on; `None`: not at all.
+    pub(crate) pace: Option<Pace>,
     pub(crate) started: i64,
     pub(crate) ended: i64,
     pub(crate) take_ns: i64,
@@ -132,6 +135,7 @@ impl Instance {
                     link: None,
                     agent: Seen::None,
                     node: None,
+                    pace: Pace::new(heart::HUNG_MS),
                     started: 0,
                     ended: 0,
                     take_ns: 0,
@@ -228,6 +232,23 @@ impl Instance {
         drop(former);
     }
 
+    /// Its agent has to beat that fast from the next start on; `None`: not at all.
+    pub(crate) fn set_pace(&self, pace: Option<Pace>) -> Outcome {
+        let mut status = self.status.lock();
+        let life = &status.life;
+        if life.is_gone() {
+            return Err(fail!(ENODEV, "the instance was destroyed"));
+        }
+        if has_cpus(life) {
+            return Err(fail!(
+                EBUSY,
+                "the instance is running, or about to; kill it first"
+            ));
+        }
+        status.pace = pace;
+        Ok(())
+    }
+
     /// Puts a kernel and an initrd into its memory.
     pub(crate) fn load(
         &self,
@@ -270,7 +291,8 @@ impl Instance {
             let first = *cpus.first().ok_or(EBADFD)?;
             // SAFETY: The CPU exists: it was just checked.
             let node = unsafe { ffi::mk_cpu_node(first) };
-            let link = Link::new(&self.name, node, self.host.switchboard().clone())?;
+            let pace = self.with_status(|status| status.pace);
+            let link = Link::new(&self.name, node, pace, self.host.switchboard().clone())?;
 
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
@@ -407,6 +429,9 @@ impl Instance {
     pub(crate) fn look(&self) {
         if let Some(link) = self.with_status(|status| status.link.clone()) {
             let seen = link.look(|seen| self.tell_agent(seen));
+            if let Some(ns) = link.due() {
+                ticker::within(ns);
+            }
             if seen == Seen::Gone(Why::Said(agent::Gone::Panic)) {
                 let mut work = self.work.lock();
                 let is_same = |now: &Arc<Link>| Arc::ptr_eq(now, &link);
@@ -457,7 +482,10 @@ impl Instance {
             }
         });
         if is_news {
-            report!(pr_info, "{}: its agent is {seen}", self.name);
+            match seen {
+                Seen::Hung(_) => report!(pr_warn, "{}: its agent is {seen}", self.name),
+                _ => report!(pr_info, "{}: its agent is {seen}", self.name),
+            }
         }
     }
 

@@ -20,6 +20,8 @@ use crate::{
         directory::{Answer, Channel, Half, Kind, State, CHANNELS_MAX, ENTRY_BYTES},
         doorbell::{self, Doorbell},
         half::{self, Halves, Size},
+        handshake,
+        heart::{Pace, Pulse, Watch},
         message::{self, Body, Message},
         name::{self, Name},
         range::{Range, PAGE},
@@ -33,7 +35,7 @@ use kernel::{
     new_condvar, new_mutex, new_spinlock,
     prelude::*,
     sync::{Arc, CondVar, CondVarTimeoutResult, Mutex, SpinLock},
-    time::{Instant, Jiffies, Monotonic},
+    time::{Instant, Jiffies, Monotonic, NSEC_PER_SEC},
 };
 
 // What is where in the pages, the area first.
@@ -66,6 +68,8 @@ pub(crate) enum Seen {
     None,
     /// It is at work.
     Ready,
+    /// It was, and is not gone: it did not beat for so many nanoseconds.
+    Hung(u64),
     /// It was.
     Gone(Why),
 }
@@ -93,6 +97,8 @@ pub(crate) enum Question {
 pub(crate) struct Link {
     name: Name,
     memory: Arc<Shared>,
+    /// How fast its agent has to beat; `None`: not at all.
+    pace: Option<Pace>,
     /// The host's part of the area, and the agent's.
     area: View,
     /// The halves of the control channel.
@@ -130,6 +136,8 @@ struct Inner {
     /// That of the channels: as long as an agent has not answered that it does without, or is there
     /// and does not follow the protocol, it may write to it.
     lent: KVec<(u32, Arc<Shared>)>,
+    /// `None`: nobody has to beat.
+    watch: Option<Watch>,
     cookie: u64,
     asked: KVec<Asked>,
     complaints: u32,
@@ -152,7 +160,12 @@ enum Reply {
 
 impl Link {
     /// Takes the pages, for a run of the instance `name`.
-    pub(crate) fn new(name: &Name, node: i32, switchboard: Arc<Switchboard>) -> Outcome<Arc<Self>> {
+    pub(crate) fn new(
+        name: &Name,
+        node: i32,
+        pace: Option<Pace>,
+        switchboard: Arc<Switchboard>,
+    ) -> Outcome<Arc<Self>> {
         let shared = Shared::allocate(
             BYTES,
             node,
@@ -184,6 +197,7 @@ impl Link {
             try_pin_init!(Self {
                 name: *name,
                 memory,
+                pace,
                 switchboard,
                 caller: Caller::new(area.clone())?,
                 area,
@@ -204,6 +218,7 @@ impl Link {
                     control: None,
                     directory,
                     lent: KVec::new(),
+                    watch: None,
                     cookie: 0,
                     asked: KVec::new(),
                     complaints: 0,
@@ -239,7 +254,7 @@ impl Link {
         let host = area::Host {
             offer: OFFER,
             run,
-            heartbeat_ns: 0,
+            heartbeat_ns: self.pace.map_or(0, |pace| pace.beat_ns()),
             clock_at: CLOCK_AT as u32,
             channels_at: CHANNELS_AT as u32,
             channels: CHANNELS_MAX,
@@ -262,9 +277,16 @@ impl Link {
             self.see(inner);
             self.listen(inner);
             self.collect(inner);
+            self.feel(inner);
             tell(inner.seen);
         }
         inner.seen
+    }
+
+    /// In how many nanoseconds somebody has to look, if nobody has until then.
+    pub(crate) fn due(&self) -> Option<u64> {
+        let due = self.inner.lock().watch?.due();
+        Some(due.saturating_sub(now()))
     }
 
     /// Its CPUs have stopped, and go back to the host: nobody rings them any more. Returns what the
@@ -277,7 +299,7 @@ impl Link {
             self.reach.lock().is_closed = true;
             self.switchboard.forget(&self.caller);
             self.see(inner);
-            if inner.seen == Seen::Ready {
+            if inner.seen.is_there() {
                 inner.seen = Seen::Gone(Why::Ended);
             }
             self.hang_up(inner);
@@ -373,7 +395,7 @@ impl Link {
             (Ok(agent::State::Ready), Some(_)) => {}
             (Ok(agent::State::Gone(gone)), Some(agent)) => {
                 // It may have come and gone since the last look.
-                if is_new || inner.seen == Seen::Ready {
+                if is_new || inner.seen.is_there() {
                     inner.attach = Some(agent.attach);
                     inner.seen = Seen::Gone(Why::Said(gone));
                     self.hang_up(inner);
@@ -407,6 +429,9 @@ impl Link {
             Ok(()) => match self.offer(inner) {
                 Ok(()) => {
                     inner.seen = Seen::Ready;
+                    let beats = agent::beats(&self.area);
+                    let pace = self.pace.filter(|_| agent.terms.has(handshake::HEARTBEAT));
+                    inner.watch = pace.map(|pace| Watch::new(pace, now(), beats));
                     Verdict::Accepted
                 }
                 Err(error) => {
@@ -444,6 +469,7 @@ impl Link {
 
     /// The agent is gone: nothing can be asked any more.
     fn hang_up(&self, inner: &mut Inner) {
+        inner.watch = None;
         inner.control = None;
         for number in 0..CHANNELS_MAX {
             // Nobody is there to answer.
@@ -491,18 +517,29 @@ impl Link {
         }
     }
 
+    /// Looks whether the agent beats.
+    fn feel(&self, inner: &mut Inner) {
+        let Some(watch) = &mut inner.watch else {
+            return;
+        };
+        inner.seen = match watch.look(now(), agent::beats(&self.area)) {
+            Pulse::Beats => Seen::Ready,
+            Pulse::Hung(ns) => Seen::Hung(ns),
+        };
+    }
+
     /// Which agent is there, by its number, if it knows all of `features`.
     pub(crate) fn agent(&self, features: u64) -> Option<u64> {
         let inner = self.inner.lock();
-        let is_ready = inner.seen == Seen::Ready && inner.features & features == features;
-        inner.attach.filter(|_| is_ready)
+        let is_there = inner.seen.is_there() && inner.features & features == features;
+        inner.attach.filter(|_| is_there)
     }
 
     /// Takes an entry of the directory for a channel with this memory, which is to be offered to the
     /// agent `attach`.
     pub(crate) fn reserve(&self, attach: u64, memory: &Arc<Shared>) -> Option<u32> {
         let mut inner = self.inner.lock();
-        if inner.seen != Seen::Ready || inner.attach != Some(attach) {
+        if !inner.seen.is_there() || inner.attach != Some(attach) {
             return None;
         }
         let number = inner.directory.reserve(FIRST)?;
@@ -519,7 +556,7 @@ impl Link {
     /// Offers a channel to the agent `attach`, if that is still there.
     pub(crate) fn offer_channel(&self, attach: u64, number: u32, channel: &Channel) {
         let mut inner = self.inner.lock();
-        if inner.seen == Seen::Ready && inner.attach == Some(attach) {
+        if inner.seen.is_there() && inner.attach == Some(attach) {
             if channel.peer_name.is_none() {
                 let word = inner.host_doorbell;
                 inner.directory.publish_doorbell(number, word);
@@ -532,7 +569,7 @@ impl Link {
     /// Asks the agent `attach`, if that is still there, to leave a channel for good.
     pub(crate) fn withdraw(&self, attach: u64, number: u32) {
         let mut inner = self.inner.lock();
-        if inner.seen == Seen::Ready && inner.attach == Some(attach) {
+        if inner.seen.is_there() && inner.attach == Some(attach) {
             if inner.directory.state(number) == State::Offered {
                 inner.directory.withdraw(number);
                 self.collect(&mut inner);
@@ -638,11 +675,17 @@ impl Link {
 }
 
 impl Seen {
+    /// Whether there is an agent, in whatever health.
+    fn is_there(self) -> bool {
+        matches!(self, Self::Ready | Self::Hung(_))
+    }
+
     /// `MK_AGENT_STATE_*`
     pub(crate) fn state(self) -> u32 {
         match self {
             Self::None => MK_AGENT_STATE_NONE,
             Self::Ready => MK_AGENT_STATE_READY,
+            Self::Hung(_) => MK_AGENT_STATE_HUNG,
             Self::Gone(_) => MK_AGENT_STATE_GONE,
         }
     }
@@ -666,11 +709,14 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Gone(why) = self else {
-            return f.write_str(match self {
-                Self::Ready => "ready",
-                _ => "not there",
-            });
+        let why = match self {
+            Self::None => return f.write_str("not there"),
+            Self::Ready => return f.write_str("ready"),
+            Self::Hung(ns) => {
+                let tenths = ns / (NSEC_PER_SEC as u64 / 10);
+                return write!(f, "hung: no beat for {}.{} s", tenths / 10, tenths % 10);
+            }
+            Self::Gone(why) => why,
         };
         let why = match why {
             Why::Said(agent::Gone::None) => "it does not say why",
@@ -685,6 +731,12 @@ impl fmt::Display for Seen {
         };
         write!(f, "gone: {why}")
     }
+}
+
+/// The time, by a clock that is never set.
+fn now() -> u64 {
+    // SAFETY: It may be called anywhere.
+    unsafe { kernel::bindings::ktime_get() as u64 }
 }
 
 fn no_agent(seen: Seen) -> super::fail::Fail {

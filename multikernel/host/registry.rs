@@ -22,6 +22,7 @@ use crate::{
         acpi, ffi,
         line::{Glance, Ring},
         physical::Physical,
+        ticker::Tick,
     },
     uapi::*,
 };
@@ -263,6 +264,13 @@ impl Host {
 }
 
 impl Host {
+    /// Looks at all that has happened.
+    fn look(&self) {
+        for instance in self.instances() {
+            instance.look();
+        }
+    }
+
     pub(crate) fn switchboard(&self) -> &Arc<Switchboard> {
         &self.switchboard
     }
@@ -390,9 +398,13 @@ impl Ring for Host {
     }
 
     fn ring(self: &Arc<Self>) {
-        for instance in self.instances() {
-            instance.look();
-        }
+        self.look();
+    }
+}
+
+impl Tick for Host {
+    fn tick(self: &Arc<Self>) {
+        self.look();
     }
 }
 

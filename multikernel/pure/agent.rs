@@ -129,6 +129,16 @@ impl State {
     }
 }
 
+/// Says how often the agent has beaten.
+pub fn beat(halves: &impl Halves, beats: u64) {
+    halves.store(HEARTBEAT, beats);
+}
+
+/// How often the agent has beaten, as it says.
+pub fn beats(halves: &impl Halves) -> u64 {
+    halves.load(HEARTBEAT)
+}
+
 /// Says why the agent goes: it is the last that it says. Waits for nobody, so
 /// that it can be called in a panic.
 pub fn leave(halves: &impl Halves, gone: Gone, text: &[u8]) {

@@ -6,6 +6,8 @@
 
 use core::fmt;
 
+/// The feature: the agent beats.
+pub const HEARTBEAT: u64 = 1 << 0;
 /// There are channels between instances (`MK_PROTOCOL_PEERS`).
 pub const PEERS: u64 = 1 << 2;
 
@@ -62,6 +64,13 @@ impl Offer {
             0 => Ok(()),
             unknown => Err(Error::Features(unknown)),
         }
+    }
+}
+
+impl Terms {
+    /// Whether both know this.
+    pub fn has(&self, feature: u64) -> bool {
+        self.features & feature != 0
     }
 }
 

@@ -29,6 +29,7 @@ pub mod doorbell;
 pub mod e820;
 pub mod half;
 pub mod handshake;
+pub mod heart;
 pub mod kaslr;
 pub mod layout;
 pub mod madt;

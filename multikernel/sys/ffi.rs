@@ -39,6 +39,8 @@ pub(crate) type IrqHandler =
 
 pub(crate) type LineMoved = unsafe extern "C" fn(data: *mut c_void, apic_id: u32, vector: u32);
 
+pub(crate) type TickCall = unsafe extern "C" fn(data: *mut c_void);
+
 extern "C" {
     pub(crate) fn mk_apic_mode() -> c_uint;
     pub(crate) fn mk_apic_icr_write(low: u32, apic_id: u32);
@@ -86,6 +88,9 @@ extern "C" {
         data: *mut c_void,
     ) -> c_int;
     pub(crate) fn mk_moving_line_free(irq: c_int, data: *mut c_void);
+    pub(crate) fn mk_ticker_start(call: TickCall, data: *mut c_void);
+    pub(crate) fn mk_ticker_stop();
+    pub(crate) fn mk_ticker_within(ns: u64);
     pub(crate) fn mk_file_size(file: *mut bindings::file) -> i64;
     pub(crate) fn mk_file_mode(file: *mut bindings::file) -> bindings::umode_t;
     pub(crate) fn mk_nodes_register(operations: *const bindings::file_operations) -> c_int;

@@ -15,5 +15,6 @@ pub(crate) mod notifier;
 pub(crate) mod physical;
 pub(crate) mod random;
 pub(crate) mod shared;
+pub(crate) mod ticker;
 pub(crate) mod wait;
 pub(crate) mod zstd;

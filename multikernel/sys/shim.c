@@ -15,6 +15,7 @@
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
+#include <linux/jiffies.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
@@ -29,6 +30,7 @@
 #include <linux/syscore_ops.h>
 #include <linux/timer.h>
 #include <linux/topology.h>
+#include <linux/workqueue.h>
 #include <asm/apic.h>
 #include <asm/cpufeature.h>
 #include <asm/e820/api.h>
@@ -516,6 +518,49 @@ void mk_moving_line_free(int irq, void *data)
 {
 	line_release(irq, data);
 	moving_line_free(irq);
+}
+
+/* ---- what is done again and again ----------------------------------------- */
+
+static mk_tick_t tick_call;
+static void *tick_data;
+
+static void tick(struct work_struct *work)
+{
+	tick_call(tick_data);
+}
+
+static DECLARE_DELAYED_WORK(tick_work, tick);
+static bool tick_is_on;
+
+void mk_ticker_start(mk_tick_t call, void *data)
+{
+	tick_call = call;
+	tick_data = data;
+	smp_store_release(&tick_is_on, true);
+}
+
+void mk_ticker_stop(void)
+{
+	WRITE_ONCE(tick_is_on, false);
+	/* Also what is queued by whoever has seen the ticker a moment ago. */
+	disable_delayed_work_sync(&tick_work);
+}
+
+/*
+ * Any CPU may do it: no task of the highest priority on one of them keeps it
+ * from being done, but a kernel that schedules nowhere does.
+ */
+void mk_ticker_within(u64 ns)
+{
+	unsigned long delay = nsecs_to_jiffies(ns);
+
+	if (!smp_load_acquire(&tick_is_on))
+		return;
+	/* One that just begins looks at everything, and knows when it is wanted next. */
+	if (!delayed_work_pending(&tick_work) ||
+	    time_before(jiffies + delay, READ_ONCE(tick_work.timer.expires)))
+		mod_delayed_work(system_dfl_wq, &tick_work, delay);
 }
 
 /* ---- files --------------------------------------------------------------- */

@@ -68,6 +68,10 @@ typedef void (*mk_line_moved_t)(void *data, u32 apic_id, u32 vector);
 int mk_moving_line_alloc(irq_handler_t rung, irq_handler_t handler, mk_line_moved_t moved,
 			 const char *name, void *data);
 void mk_moving_line_free(int irq, void *data);
+typedef void (*mk_tick_t)(void *data);
+void mk_ticker_start(mk_tick_t call, void *data);
+void mk_ticker_stop(void);
+void mk_ticker_within(u64 ns);
 loff_t mk_file_size(struct file *file);
 umode_t mk_file_mode(struct file *file);
 int mk_nodes_register(const struct file_operations *operations);

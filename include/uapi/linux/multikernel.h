@@ -156,6 +156,7 @@ struct mk_list {
 #define MK_DESTROY		_IO(MK_IOC, 0x26)
 #define MK_PING			_IO(MK_IOC, 0x27)
 #define MK_STOP			_IO(MK_IOC, 0x28)
+#define MK_SET_HEARTBEAT	_IO(MK_IOC, 0x2c)
 #define MK_CHANNEL_CREATE	_IO(MK_IOC, 0x40)
 #define MK_CHANNEL_REMOVE	_IO(MK_IOC, 0x41)
 #define MK_CHANNEL_LIST		_IO(MK_IOC, 0x42)
@@ -181,6 +182,7 @@ struct mk_list {
 #define MK_AGENT_STATE_NONE	0	/* was never there */
 #define MK_AGENT_STATE_READY	1
 #define MK_AGENT_STATE_GONE	2
+#define MK_AGENT_STATE_HUNG	3	/* does not beat any more; it may again */
 
 /* mk_info.agent_reason: why it is gone; later versions may know more */
 #define MK_AGENT_GONE_UNKNOWN	0	/* it does not say, or is not gone */
@@ -301,6 +303,8 @@ struct mk_range {
  * @nr_ranges: in: room in @ranges; out: ranges that it has
  * @agent: MK_AGENT_STATE_...
  * @agent_reason: MK_AGENT_GONE_...
+ * @hung_ms: as struct mk_heartbeat has it
+ * @reserved: 0
  */
 struct mk_info {
 	struct mk_header header;
@@ -325,6 +329,8 @@ struct mk_info {
 	__u32 nr_ranges;
 	__u32 agent;
 	__u32 agent_reason;
+	__u32 hung_ms;
+	__u32 reserved;
 };
 
 /**
@@ -399,6 +405,25 @@ struct mk_channel_entry {
 	__u32 from_bytes;
 	__u32 to_bytes;
 	__aligned_u64 conversations;
+};
+
+/* mk_heartbeat.hung_ms of a new instance */
+#define MK_HUNG_MS		10000
+#define MK_HUNG_MS_MIN		1000
+#define MK_HUNG_MS_MAX		3600000
+
+/**
+ * struct mk_heartbeat - MK_SET_HEARTBEAT: when an instance counts as hung
+ * @header: no flags
+ * @hung_ms: after so many milliseconds without a beat of its agent, from the
+ *	next start on, MK_HUNG_MS_MIN to MK_HUNG_MS_MAX; 0: never, and the
+ *	agent need not beat
+ * @reserved: 0
+ */
+struct mk_heartbeat {
+	struct mk_header header;
+	__u32 hung_ms;
+	__u32 reserved;
 };
 
 #endif /* _UAPI_LINUX_MULTIKERNEL_H */

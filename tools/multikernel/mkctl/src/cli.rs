@@ -202,6 +202,16 @@ pub struct Resources {
     /// Let two kernels share a core, each with some of its threads
     #[arg(long)]
     pub split_cores: bool,
+
+    /// Count it as hung when its agent is silent for so long, such as 30s; 0:
+    /// never
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        value_parser = parse_duration
+    )]
+    pub hung_after: Duration,
 }
 
 /// What is loaded into an instance.

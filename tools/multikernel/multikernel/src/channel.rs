@@ -95,7 +95,8 @@ impl Instance {
 
     /// Its channels, in the order of their creation.
     pub fn channels(&self) -> Result<Vec<ChannelEntry>> {
-        let mut entries = vec![abi::mk_channel_entry::default(); abi::MK_INSTANCE_CHANNELS as usize];
+        let mut entries =
+            vec![abi::mk_channel_entry::default(); abi::MK_INSTANCE_CHANNELS as usize];
         let count = ioctl::channels(self.as_fd(), &mut entries)
             .map_err(self.failed(Operation::ListChannels))?;
         entries.truncate(count);

@@ -24,6 +24,8 @@ pub enum Operation {
     SetCpus,
     /// Taking memory for an instance.
     SetMemory,
+    /// Setting when an instance counts as hung.
+    SetHeartbeat,
     /// Loading a kernel into an instance.
     Load,
     /// Starting an instance.
@@ -62,6 +64,7 @@ impl Operation {
             Self::Create => "create",
             Self::SetCpus => "give CPUs to",
             Self::SetMemory => "give memory to",
+            Self::SetHeartbeat => "set the heartbeat of",
             Self::Load => "load",
             Self::Start => "start",
             Self::Kill => "kill",

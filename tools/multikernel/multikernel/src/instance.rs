@@ -68,6 +68,8 @@ named! {
         Ready = MK_AGENT_STATE_READY, "ready";
         /// It was there.
         Gone = MK_AGENT_STATE_GONE, "gone";
+        /// It does not beat any more, and may again: the instance hangs.
+        Hung = MK_AGENT_STATE_HUNG, "hung";
     }
 }
 
@@ -144,6 +146,8 @@ pub struct Info {
     pub agent: Agent,
     /// Why its agent is gone; none: it is not, or does not say.
     pub agent_gone: Option<AgentGone>,
+    /// How long its agent has to be silent until the instance counts as hung; none: for ever.
+    pub hung_after: Option<Duration>,
 }
 
 impl Info {
@@ -176,6 +180,7 @@ impl Info {
             agent: Agent::from_raw(raw.agent),
             agent_gone: (raw.agent_reason != abi::MK_AGENT_GONE_UNKNOWN)
                 .then(|| AgentGone::from_raw(raw.agent_reason)),
+            hung_after: (raw.hung_ms != 0).then(|| Duration::from_millis(raw.hung_ms.into())),
         }
     }
 }
@@ -314,6 +319,13 @@ impl Instance {
         ioctl::set_memory(self.fd.as_fd(), bytes, node).map_err(|(failure, largest)| {
             self.failed(Operation::SetMemory)(failure).with_largest(largest)
         })
+    }
+
+    /// From the next start on it counts as hung when its agent was silent for `after`, whole
+    /// milliseconds; none: never.
+    pub fn set_heartbeat(&self, after: Option<Duration>) -> Result<()> {
+        ioctl::set_heartbeat(self.fd.as_fd(), after.map_or(0, milliseconds))
+            .map_err(self.failed(Operation::SetHeartbeat))
     }
 
     /// Puts a kernel into its memory.
@@ -469,6 +481,7 @@ mod tests {
             started: 5,
             agent: abi::MK_AGENT_STATE_GONE,
             agent_reason: abi::MK_AGENT_GONE_PANIC,
+            hung_ms: 1500,
             ..Default::default()
         };
         for (to, from) in raw.text.iter_mut().zip(b"oops") {
@@ -493,6 +506,7 @@ mod tests {
         assert_eq!(info.ranges[0].start, 1 << 32);
         assert_eq!(info.agent, Agent::Gone);
         assert_eq!(info.agent_gone, Some(AgentGone::Panic));
+        assert_eq!(info.hung_after, Some(Duration::from_millis(1500)));
     }
 
     #[test]

@@ -45,7 +45,19 @@ macro_rules! requests {
     )+};
 }
 
-requests!(mk_query, mk_name, mk_list, mk_cpus, mk_memory, mk_load, mk_command, mk_info, mk_ask, mk_channel);
+requests!(
+    mk_query,
+    mk_name,
+    mk_list,
+    mk_cpus,
+    mk_memory,
+    mk_load,
+    mk_command,
+    mk_info,
+    mk_ask,
+    mk_channel,
+    mk_heartbeat
+);
 
 struct Call<'a, T> {
     opcode: Opcode,
@@ -200,6 +212,16 @@ pub(crate) fn set_memory(
         Ok(_) => Ok(()),
         Err(failure) => Err((failure, request.largest)),
     }
+}
+
+pub(crate) fn set_heartbeat(instance: BorrowedFd<'_>, hung_ms: u32) -> Result<()> {
+    let mut request = abi::mk_heartbeat {
+        hung_ms,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it.
+    unsafe { call(instance, abi::MK_SET_HEARTBEAT, 0, &mut request) }?;
+    Ok(())
 }
 
 pub(crate) fn load(
@@ -357,6 +379,7 @@ mod tests {
             (abi::MK_DESTROY, 0x26),
             (abi::MK_PING, 0x27),
             (abi::MK_STOP, 0x28),
+            (abi::MK_SET_HEARTBEAT, 0x2c),
             (abi::MK_CHANNEL_CREATE, 0x40),
             (abi::MK_CHANNEL_REMOVE, 0x41),
             (abi::MK_CHANNEL_LIST, 0x42),

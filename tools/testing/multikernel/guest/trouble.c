@@ -3,17 +3,19 @@
  * What a test wants to go wrong in an instance, and no user space can do.
  *
  *	insmod trouble.ko act=spin	all CPUs spin with interrupts off
+ *	insmod trouble.ko act=stall	they do so for 20 seconds
  *	insmod trouble.ko act=msr	registers that survive INIT get other values
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/smp.h>
 #include <asm/msr.h>
 
 static char *act = "";
 module_param(act, charp, 0);
-MODULE_PARM_DESC(act, "what to do: spin or msr");
+MODULE_PARM_DESC(act, "what to do: spin, stall or msr");
 
 static void spin(void *unused)
 {
@@ -21,6 +23,15 @@ static void spin(void *unused)
 	local_irq_disable();
 	for (;;)
 		cpu_relax();
+}
+
+static void stall(void *unused)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	mdelay(20000);
+	local_irq_restore(flags);
 }
 
 #define MTRR_PHYSBASE(n)	(0x200 + 2 * (n))
@@ -60,6 +71,8 @@ static int __init trouble_init(void)
 {
 	if (!strcmp(act, "spin"))
 		on_each_cpu(spin, NULL, 0);
+	else if (!strcmp(act, "stall"))
+		on_each_cpu(stall, NULL, 1);
 	else if (!strcmp(act, "msr"))
 		on_each_cpu(change_registers, NULL, 1);
 	else

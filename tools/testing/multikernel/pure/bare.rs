@@ -25,6 +25,8 @@ pub mod doorbell;
 pub mod half;
 #[path = "../../../../multikernel/pure/handshake.rs"]
 pub mod handshake;
+#[path = "../../../../multikernel/pure/heart.rs"]
+pub mod heart;
 #[path = "../../../../multikernel/pure/message.rs"]
 pub mod message;
 #[path = "../../../../multikernel/pure/name.rs"]

@@ -58,11 +58,14 @@ static const struct call CALLS[] = {
 	  offsetof(struct mk_load, reserved), EBADFD },
 	{ "MK_START", MK_START, false, sizeof(struct mk_command), .zeroed = EBADFD },
 	{ "MK_KILL", MK_KILL, false, sizeof(struct mk_command), .zeroed = EBADFD },
-	{ "MK_INFO", MK_INFO, false, sizeof(struct mk_info) },
+	{ "MK_INFO", MK_INFO, false, sizeof(struct mk_info),
+	  .reserved = offsetof(struct mk_info, reserved) },
 	{ "MK_PING", MK_PING, false, sizeof(struct mk_ask),
 	  .reserved = offsetof(struct mk_ask, reserved), .zeroed = EBADFD },
 	{ "MK_STOP", MK_STOP, false, sizeof(struct mk_ask),
 	  .reserved = offsetof(struct mk_ask, reserved), .zeroed = EBADFD },
+	{ "MK_SET_HEARTBEAT", MK_SET_HEARTBEAT, false, sizeof(struct mk_heartbeat),
+	  .reserved = offsetof(struct mk_heartbeat, reserved) },
 	{ "MK_DESTROY", MK_DESTROY, false, sizeof(struct mk_command), MK_DESTROY_FORCE },
 };
 

@@ -9,40 +9,7 @@
 # (tools/testing/multikernel/guest). There must be three CPUs to lend.
 MK_ROOTFS=$1
 . "$(dirname "$0")/lib.sh"
-
-# begin NAME CPUS ACTS [CMDLINE]
-begin() { create "$1" "$2" && again "$1" "$3" "${4:-}"; }
-
-# again NAME ACTS [CMDLINE]: the same instance, anew.
-again() { load "$1" "rdinit=/agent-init agent.act=$2 ${3:-}" && start "$1"; }
-
-# agent NAME STATE: wait until its agent has it.
-agent() { mkctl wait "$1" --agent "$2" --timeout "$BOOT"; }
-
-ready() { agent "$1" ready; }
-
-# agent_is NAME STATE WHY
-agent_is() { shows "$1" '"\(.agent) (\(.agent_gone))"' "$2 ($3)"; }
-
-# listed NAME STATE
-listed() { is "agent of $1" "$2" "$(mkctl ls --json | jq -r ".instances[] | select(.name == \"$1\").agent")"; }
-
-# answers NAME COUNT: so many pings are answered.
-answers() {
-	mkctl ping "$1" --count "$2" --timeout 60s --json >"$scratch/answers" || return
-	jq -e "(.answers_ns | length) == $2 and all(.answers_ns[]; . > 0)" "$scratch/answers"
-}
-
-# host_said REGEX...: in the host's log, in this order.
-host_said() {
-	local log line
-	log=$(dmesg)
-	for regex; do
-		line=$(grep -nE -m 1 -e "$regex" <<<"$log" | cut -d: -f1)
-		[ -n "$line" ] || { echo "not in the host's log, or not in this order: $regex" && return 1; }
-		log=$(tail -n "+$((line + 1))" <<<"$log")
-	done
-}
+. "$(dirname "$0")/agents.sh"
 
 # comes NAME TIMES: wait until its agent was accepted so often.
 comes() {

@@ -27,6 +27,8 @@ impl Made {
             return Err(Failure::Blocked(query.blockers));
         }
         let made = Self(Some(device.create(name, Lifetime::Persistent)?));
+        let after = Some(resources.hung_after).filter(|after| !after.is_zero());
+        made.instance().set_heartbeat(after)?;
         cpus::reserve(device, query.boot_cpu, made.instance(), resources)?;
         interrupt.check()?;
         {

@@ -39,6 +39,7 @@ struct Json<'a> {
     give_ns: u64,
     agent: String,
     agent_gone: Option<String>,
+    hung_ns: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +101,7 @@ impl Facts {
             give_ns: nanoseconds(info.give),
             agent: info.agent.to_string(),
             agent_gone: info.agent_gone.map(|why| why.to_string()),
+            hung_ns: info.hung_after.map(nanoseconds),
         }
     }
 
@@ -245,6 +247,7 @@ mod tests {
                 ],
                 agent: Agent::Gone,
                 agent_gone: Some(AgentGone::Restart),
+                hung_after: Some(Duration::from_secs(10)),
             },
             panic: None,
             now: Duration::from_secs(110),
@@ -350,7 +353,8 @@ blue: stopped (restart): restarted itself
   "take_ns": 12300000,
   "give_ns": 23400000,
   "agent": "gone",
-  "agent_gone": "restart"
+  "agent_gone": "restart",
+  "hung_ns": 10000000000
 }
 "#
         );

@@ -15,7 +15,7 @@ use multikernel_pure::pure::clock::Clock;
 use multikernel_pure::pure::directory::{self, Answer, Channel, Half, Kind, State, Status};
 use multikernel_pure::pure::doorbell::Doorbell;
 use multikernel_pure::pure::half::{self, Size};
-use multikernel_pure::pure::handshake::{Offer, Terms};
+use multikernel_pure::pure::handshake::{self, Offer, Terms};
 use multikernel_pure::pure::message::{self, Body, Created, How, Message, Outcome};
 use multikernel_pure::pure::name::Name;
 use multikernel_pure::pure::range::Range;
@@ -255,6 +255,7 @@ fn channel() {
 fn numbers() {
     const VALUES: &[&str] = &[
         "MK_PROTOCOL_PAGE",
+        "MK_PROTOCOL_HEARTBEAT",
         "MK_CHANNELS_MAX",
         "MK_CHANNEL_NAME",
         "MK_CHANNEL_FREE",
@@ -318,6 +319,7 @@ fn numbers() {
     };
     let ours: &[(&str, u64)] = &[
         ("MK_PROTOCOL_PAGE", 4096),
+        ("MK_PROTOCOL_HEARTBEAT", handshake::HEARTBEAT),
         ("MK_CHANNELS_MAX", directory::CHANNELS_MAX.into()),
         ("MK_CHANNEL_NAME", name("x").as_bytes().len() as u64),
         ("MK_CHANNEL_FREE", State::Free as u64),
