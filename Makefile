@@ -20,20 +20,22 @@ help: ## Print this
 	@echo
 	@sed -nE '/^#\t/s/^#\t//p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: module tools rootfs ## Start two stock kernels beside a stock kernel, in the lab
+demo: tools rootfs ## Start two stock kernels beside a stock kernel, in the lab
 	@scripts/kernel fetch cloud rt
 	@samples/multikernel/demo
 
-test: module tools rootfs ## Run all tests; the last line is "N passed, N failed"
+test: module tools ## Run all tests; the last line is "N passed, N failed"
 	@scripts/kernel fetch
 	@KVER=amd64 scripts/module build
+	@KVER=rt scripts/module build
+	@scripts/rootfs
 	@KVER=debug scripts/module build
 	@scripts/test
 
-soak: module tools rootfs ## Run the tests that take hours
+soak: tools rootfs ## Run the tests that take hours
 	@scripts/test --soak
 
-bench: module tools rootfs ## Measure; build/bench/results.json
+bench: tools rootfs ## Measure; build/bench/results.json
 	@tools/testing/multikernel/bench/run
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)
@@ -51,7 +53,7 @@ tools: ## Build mkctl: build/bin/mkctl
 kernel: ## Build a host kernel with .config.example; DEBUG=1: one that finds faults
 	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,own)
 
-rootfs: ## Make the sample user space of an instance: build/rootfs.cpio
+rootfs: module ## Make the sample user space of an instance: build/rootfs.cpio
 	@scripts/rootfs
 
 install: ## Install the module for the running kernel, and mkctl (DESTDIR=, PREFIX=)

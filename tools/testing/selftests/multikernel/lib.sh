@@ -13,6 +13,8 @@
 # An emulated machine that shares its processors may need minutes.
 BOOT=${MK_BOOT_TIMEOUT:-240}
 MEMORY=${MK_MEMORY:-256M}
+# Whether the user space loads the agent by itself. Kernels need nothing from us.
+AGENT=0
 
 test=$(basename "$0" .sh)
 scratch=$(mktemp -d)
@@ -114,7 +116,9 @@ create() {
 }
 
 # load NAME [CMDLINE [KERNEL]]
-load() { mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" --cmdline "${2:-}"; }
+load() {
+	mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" --cmdline "mk.agent=$AGENT ${2:-}"
+}
 
 # start NAME: start it, and wait until its user space is up.
 start() { mkctl start "$1" --wait '^multikernel-init: up' --timeout "$BOOT"; }
