@@ -38,6 +38,7 @@ arguments!(
     mk_ask,
     mk_channel,
     mk_heartbeat,
+    mk_events,
 );
 
 // SAFETY: The header lays it out without padding.
@@ -46,3 +47,7 @@ unsafe impl AsBytes for mk_list_entry {}
 unsafe impl AsBytes for mk_range {}
 // SAFETY: As above.
 unsafe impl AsBytes for mk_channel_entry {}
+// SAFETY: As above.
+unsafe impl AsBytes for mk_event {}
+// SAFETY: All fields are numbers and arrays of them.
+unsafe impl Zeroable for mk_event {}

@@ -3,6 +3,7 @@
 //! `/dev/multikernel`.
 
 use super::{
+    events::Reader,
     fail::Outcome,
     handle::Handle,
     ioctl,
@@ -36,6 +37,10 @@ impl MiscDevice for Host {
                 Ok(0)
             }),
             MK_LIST => ioctl::call(arg, 0, |arg: &mut mk_list| list(&host, arg).map(|()| 0)),
+            MK_EVENTS => ioctl::call(arg, 0, |arg: &mut mk_events| {
+                ioctl::reserved(arg.reserved)?;
+                Ok(Reader::open(host.into(), arg.event_size)?.install() as isize)
+            }),
             MK_CREATE => ioctl::call(arg, MK_CREATE_AUTO_DESTROY, |name: &mut mk_name| {
                 permit()?;
                 let auto_destroy = name.header.flags & MK_CREATE_AUTO_DESTROY != 0;

@@ -5,7 +5,7 @@
 use super::{
     fail::{fail, Outcome},
     instance::Instance,
-    ioctl,
+    ioctl::{self, reserved},
     link::Question,
     memory::{self, Memory},
     registry::{permit, valid, Host},
@@ -280,7 +280,7 @@ impl Mapping {
 }
 
 /// A table of functions.
-struct Table<T>(T);
+pub(super) struct Table<T>(pub(super) T);
 
 // SAFETY: Nobody writes it, and the functions and the module that it points to are there as long
 // as it is.
@@ -429,12 +429,4 @@ fn instance_of(fd: i32) -> Outcome<Option<Arc<Instance>>> {
     }
     // SAFETY: It is one of ours.
     Ok(Some(unsafe { handle(file.as_ptr()) }.instance.clone()))
-}
-
-fn reserved(value: u32) -> Outcome {
-    if value == 0 {
-        Ok(())
-    } else {
-        Err(fail!(EINVAL, "reserved is {value:#x}, it has to be 0"))
-    }
 }

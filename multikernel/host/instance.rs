@@ -5,6 +5,7 @@
 use super::{
     channel::Channel,
     cpus::Lent,
+    events::Event,
     fail::{fail, report, Fail, Outcome},
     link::{Link, Question, Seen, Why},
     loader::Loaded,
@@ -22,7 +23,7 @@ use crate::{
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::{ffi, guard::Running, module, ticker},
+    sys::{ffi, guard::Running, module, ticker, time},
     uapi,
 };
 use kernel::{
@@ -322,7 +323,7 @@ impl Instance {
                 // Where they wait must not lie in what the instance is about to use.
                 cpu.park(Some(entry.cr3))?;
             }
-            self.status.lock().started = now();
+            self.status.lock().started = time::boottime();
             let running = Running::new();
             // It writes over the image from its first instructions on: that can be started once.
             work.loaded = None;
@@ -542,7 +543,7 @@ impl Instance {
         for cpu in &work.lent {
             cpu.stop();
         }
-        let ended = now();
+        let ended = time::boottime();
         let last_words = self.close_link();
         let start = Instant::<Monotonic>::now();
         // In reverse, as they were taken.
@@ -633,11 +634,20 @@ impl Instance {
     /// Changes what is told, and tells all who want to know if it is something else now.
     fn tell(&self, f: impl FnOnce(&mut Status)) {
         let mut status = self.status.lock();
-        let before = status.life;
+        let (before, agent) = (status.life, status.agent);
         f(&mut status);
         let life = status.life;
+        let is_changed = (life.state(), life.reason()) != (before.state(), before.reason());
+        if status.agent != agent {
+            let event = Event::Agent(&life, status.agent);
+            self.host.events().tell(self, event);
+        }
+        if is_changed {
+            let event = Event::State(&life, status.text.as_ref());
+            self.host.events().tell(self, event);
+        }
         drop(status);
-        if (life.state(), life.reason()) != (before.state(), before.reason()) {
+        if is_changed {
             match (life.state(), life.reason()) {
                 (state, Reason::None) => report!(pr_info, "{}: {state}", self.name),
                 (state, reason) => report!(pr_info, "{}: {state} ({reason})", self.name),
@@ -748,12 +758,6 @@ fn cpu_errno(error: &cpus::Error) -> Error {
         E::Offline(_) => ENODEV,
         E::ApicId { .. } => EOPNOTSUPP,
     }
-}
-
-/// CLOCK_BOOTTIME, in nanoseconds.
-fn now() -> i64 {
-    // SAFETY: It may be called anywhere.
-    unsafe { kernel::bindings::ktime_get_with_offset(kernel::bindings::tk_offsets_TK_OFFS_BOOT) }
 }
 
 /// The message of the panic that ended the kernel in `memory`.

@@ -105,6 +105,15 @@ fn check(header: &mk_header, start: UserPtr, size: usize, known: usize, flags: u
     Ok(())
 }
 
+/// Refuses a reserved field that is not 0.
+pub(crate) fn reserved(value: u32) -> Outcome {
+    if value == 0 {
+        Ok(())
+    } else {
+        Err(fail!(EINVAL, "reserved is {value:#x}, it has to be 0"))
+    }
+}
+
 /// Puts `text` where the header wants it, cut to fit. If it cannot be put there, it is lost: the
 /// errno is told anyway.
 fn tell(header: &mk_header, text: &[u8]) {

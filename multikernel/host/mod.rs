@@ -6,6 +6,7 @@ pub(crate) mod channel;
 pub(crate) mod cpus;
 pub(crate) mod device;
 pub(crate) mod directory;
+pub(crate) mod events;
 pub(crate) mod fail;
 pub(crate) mod guard;
 pub(crate) mod handle;

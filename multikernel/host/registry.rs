@@ -4,6 +4,7 @@
 
 use super::{
     channel::Channel,
+    events::{Event, Events},
     fail::{fail, report, Outcome},
     instance::Instance,
     loader::Bell,
@@ -42,6 +43,8 @@ pub(crate) struct Host {
     vector: AtomicU32,
     /// `MK_BLOCKED_*` that cannot change.
     blockers: u64,
+    #[pin]
+    events: Events,
     #[pin]
     registry: Mutex<Registry>,
     switchboard: Arc<Switchboard>,
@@ -98,6 +101,7 @@ impl Host {
                 spare_apic_id,
                 vector: AtomicU32::new(0),
                 blockers,
+                events <- Events::new(),
                 registry <- new_mutex!(Registry {
                     instances: KVec::new(),
                     created: 0,
@@ -106,7 +110,7 @@ impl Host {
                 }),
                 switchboard,
                 wiring <- new_mutex!(()),
-            }),
+            }? Error),
             GFP_KERNEL,
         )
     }
@@ -117,6 +121,10 @@ impl Host {
 
     pub(crate) fn set_vector(&self, vector: u8) {
         self.vector.store(vector.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
     }
 
     pub(crate) fn registry(&self) -> RegistryGuard<'_> {
@@ -164,7 +172,11 @@ impl Host {
         query.nr_slots_free = self.slots.free() as u32;
         query.nr_instances = self.registry().instances.len() as u32;
         query.features = u64::from(
-            MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT | MK_FEATURE_CHANNELS,
+            MK_FEATURE_MMAP
+                | MK_FEATURE_STOP_REASON
+                | MK_FEATURE_AGENT
+                | MK_FEATURE_CHANNELS
+                | MK_FEATURE_EVENTS,
         );
         query.blockers = self.blockers();
         // SAFETY: They only read what the kernel found out about the machine.
@@ -199,6 +211,8 @@ impl Host {
         registry.created += 1;
         let instance = Instance::new(name, registry.created, this.clone(), slot)?;
         registry.instances.push(instance.clone(), GFP_KERNEL)?;
+        // Before anybody can do something with it.
+        this.events.tell(&instance, Event::Created);
         drop(registry);
         report!(pr_info, "{name}: created");
         Ok(instance)
@@ -212,9 +226,14 @@ impl Host {
 
     /// Leaves a destroyed instance out from now on.
     pub(crate) fn forget(&self, instance: &Instance) {
-        self.registry()
+        let mut registry = self.registry();
+        registry
             .instances
             .retain(|known| !core::ptr::eq::<Instance>(&**known, instance));
+        // Before anybody can take the name.
+        instance.with_status(|status| {
+            self.events.tell(instance, Event::Destroyed(&status.life));
+        });
     }
 
     /// Refuses where a start would do harm.

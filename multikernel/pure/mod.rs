@@ -30,6 +30,7 @@ pub mod e820;
 pub mod half;
 pub mod handshake;
 pub mod heart;
+pub mod history;
 pub mod kaslr;
 pub mod layout;
 pub mod madt;

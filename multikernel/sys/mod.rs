@@ -16,5 +16,6 @@ pub(crate) mod physical;
 pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod ticker;
+pub(crate) mod time;
 pub(crate) mod wait;
 pub(crate) mod zstd;

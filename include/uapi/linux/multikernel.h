@@ -49,11 +49,13 @@ struct mk_header {
 #define MK_CREATE		_IO(MK_IOC, 0x01)
 #define MK_OPEN			_IO(MK_IOC, 0x02)
 #define MK_LIST			_IO(MK_IOC, 0x03)
+#define MK_EVENTS		_IO(MK_IOC, 0x04)
 
 /* mk_query.features */
 #define MK_FEATURE_MMAP		(1ULL << 0)	/* memory can be mapped, read-only */
 #define MK_FEATURE_STOP_REASON	(1ULL << 1)	/* a stop without an agent is seen */
 #define MK_FEATURE_AGENT	(1ULL << 2)	/* an agent is seen, and can be asked */
+#define MK_FEATURE_EVENTS	(1ULL << 3)	/* events can be read */
 
 #define MK_FEATURE_CHANNELS	(1ULL << 3)	/* there are channels */
 
@@ -143,6 +145,55 @@ struct mk_list {
 	__aligned_u64 entries;
 	__u32 nr_entries;
 	__u32 entry_size;
+};
+
+/**
+ * struct mk_events - MK_EVENTS: returns a descriptor that events are read from
+ * @header: no flags
+ * @event_size: sizeof(struct mk_event) as the caller knows it: every read()
+ *	gives as many events as fit, each in so many bytes
+ * @reserved: 0
+ */
+struct mk_events {
+	struct mk_header header;
+	__u32 event_size;
+	__u32 reserved;
+};
+
+/* mk_event.what; later versions may know more */
+#define MK_EVENT_CREATED	1	/* the instance exists */
+#define MK_EVENT_STATE		2	/* it is in @state now, for @reason */
+#define MK_EVENT_AGENT		3	/* its agent is in @state now, for @reason */
+#define MK_EVENT_DESTROYED	4	/* it exists no more */
+
+/**
+ * struct mk_event - what has happened to an instance
+ * @seq: its number: that of the event before it, of any instance, plus 1
+ * @lost: so many events before it were forgotten before this reader came to them
+ * @boottime: CLOCK_BOOTTIME, in nanoseconds
+ * @realtime: CLOCK_REALTIME at the same moment, in nanoseconds since 1970
+ * @instance: a number that tells instances of the same name apart
+ * @run: how often it had been started
+ * @what: MK_EVENT_...
+ * @state: MK_EVENT_STATE: MK_STATE_...; MK_EVENT_AGENT: MK_AGENT_STATE_...
+ * @reason: MK_EVENT_STATE: MK_REASON_...; MK_EVENT_AGENT: MK_AGENT_GONE_...
+ * @reserved: 0
+ * @name: of the instance
+ * @text: why it stopped, for a person: an instance's panic message, say
+ */
+struct mk_event {
+	__aligned_u64 seq;
+	__aligned_u64 lost;
+	__aligned_u64 boottime;
+	__aligned_u64 realtime;
+	__aligned_u64 instance;
+	__aligned_u64 run;
+	__u32 what;
+	__u32 state;
+	__u32 reason;
+	__u32 reserved;
+	char name[MK_NAME_SIZE];
+	char text[MK_TEXT_SIZE];
 };
 
 /* ---- on the descriptor of an instance ----------------------------------- */

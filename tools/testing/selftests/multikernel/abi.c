@@ -50,6 +50,8 @@ static const struct call CALLS[] = {
 	  .zeroed = EINVAL },
 	{ "MK_OPEN", MK_OPEN, true, sizeof(struct mk_name), .zeroed = EINVAL },
 	{ "MK_LIST", MK_LIST, true, sizeof(struct mk_list) },
+	{ "MK_EVENTS", MK_EVENTS, true, sizeof(struct mk_events),
+	  .reserved = offsetof(struct mk_events, reserved), .zeroed = EINVAL },
 	{ "MK_SET_CPUS", MK_SET_CPUS, false, sizeof(struct mk_cpus), MK_CPUS_SPLIT_CORES,
 	  offsetof(struct mk_cpus, reserved), EINVAL },
 	{ "MK_SET_MEMORY", MK_SET_MEMORY, false, sizeof(struct mk_memory),
@@ -588,7 +590,8 @@ TEST_F_TIMEOUT(abi, query, TIMEOUT)
 	/* The least that is promised. */
 	EXPECT_LE(8, query.nr_slots);
 	EXPECT_EQ(query.nr_slots - query.nr_instances, query.nr_slots_free);
-	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT, query.features);
+	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT | MK_FEATURE_EVENTS,
+		  query.features);
 	EXPECT_EQ(0, query.blockers);
 	EXPECT_LT(0, query.tsc_khz);
 	EXPECT_TRUE(query.apic_mode == MK_APIC_XAPIC || query.apic_mode == MK_APIC_X2APIC);
