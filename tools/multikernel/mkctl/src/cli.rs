@@ -77,6 +77,9 @@ pub enum Command {
     /// when it has crashed.
     Dmesg(Dmesg),
 
+    /// Tell what has happened to instances: the last 256 changes
+    Events(Events),
+
     /// Wait until an instance is in a state
     Wait(Wait),
 
@@ -376,6 +379,26 @@ pub struct Dmesg {
     /// Go on with new lines, until the instance is removed
     #[arg(long, short)]
     pub follow: bool,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `mkctl events`
+#[derive(Args)]
+pub struct Events {
+    /// Names of instances [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Go on with what happens from now on
+    #[arg(long, short)]
+    pub follow: bool,
+
+    /// Leave out what happened longer ago, such as 30s, 2m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub since: Option<Duration>,
 
     /// How to show it.
     #[command(flatten)]

@@ -130,6 +130,39 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A moment since 1970, for people: `2020-09-13T12:26:40.250000Z`.
+pub fn utc(since_1970: Duration) -> String {
+    let seconds = since_1970.as_secs();
+    let (mut days, time) = (seconds / 86400, seconds % 86400);
+    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    loop {
+        let length = 365 + u64::from(is_leap(year));
+        if days < length {
+            break;
+        }
+        days -= length;
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    format!(
+        "{year:04}-{month:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+        days + 1,
+        time / 3600,
+        time / 60 % 60,
+        time % 60,
+        since_1970.subsec_micros()
+    )
+}
+
 /// Nanoseconds, for programs.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -220,6 +253,22 @@ mod tests {
         ] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn moments_are_written() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (1_600_000_000, "2020-09-13T12:26:40.000000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(utc(Duration::from_secs(seconds)), text);
+        }
+        let text = utc(Duration::from_micros(86_400_000_001));
+        assert_eq!(text, "1970-01-02T00:00:00.000001Z");
     }
 
     #[test]

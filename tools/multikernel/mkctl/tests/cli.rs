@@ -37,6 +37,7 @@ fn without_a_module_every_command_says_what_to_do() {
         &["ls", "--json"],
         &["show", "blue"],
         &["dmesg", "blue", "--follow"],
+        &["events", "blue", "--follow", "--json"],
         &["wait", "blue", "--state", "stopped"],
     ];
     for arguments in commands {

@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::abi;
 use crate::error::{Error, Operation, Result};
+use crate::events::Events;
 use crate::instance::{Agent, Instance, Reason, State};
 use crate::ioctl;
 use crate::named::named;
@@ -44,6 +45,8 @@ named! {
         Agent = MK_FEATURE_AGENT, "agent";
         /// An instance can have channels.
         Channels = MK_FEATURE_CHANNELS, "channels";
+        /// What happens to instances can be followed.
+        Events = MK_FEATURE_EVENTS, "events";
     }
 }
 
@@ -200,6 +203,13 @@ impl Device {
             }
             entries.resize(count, abi::mk_list_entry::default());
         }
+    }
+
+    /// What has happened to instances, and what happens to them from now on.
+    pub fn events(&self) -> Result<Events> {
+        ioctl::events(self.fd.as_fd())
+            .map(|fd| Events::new(fd, &self.path))
+            .map_err(|failure| self.error(Operation::Events, failure))
     }
 
     /// Creates an instance: no CPU, no memory, nothing loaded.

@@ -52,6 +52,8 @@ pub enum Operation {
     ListChannels,
     /// Opening the end of a channel.
     OpenChannel,
+    /// Reading what has happened to instances.
+    Events,
 }
 
 impl Operation {
@@ -77,6 +79,7 @@ impl Operation {
             Self::CreateChannel => "make a channel of",
             Self::RemoveChannel => "remove a channel of",
             Self::ListChannels => "list the channels of",
+            Self::Events => "read the events of",
         }
     }
 }

@@ -95,6 +95,13 @@ named! {
     }
 }
 
+impl AgentGone {
+    /// None: it does not say.
+    pub(crate) fn of(raw: u32) -> Option<Self> {
+        (raw != abi::MK_AGENT_GONE_UNKNOWN).then(|| Self::from_raw(raw))
+    }
+}
+
 /// Physical memory of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -178,8 +185,7 @@ impl Info {
                 })
                 .collect(),
             agent: Agent::from_raw(raw.agent),
-            agent_gone: (raw.agent_reason != abi::MK_AGENT_GONE_UNKNOWN)
-                .then(|| AgentGone::from_raw(raw.agent_reason)),
+            agent_gone: AgentGone::of(raw.agent_reason),
             hung_after: (raw.hung_ms != 0).then(|| Duration::from_millis(raw.hung_ms.into())),
         }
     }

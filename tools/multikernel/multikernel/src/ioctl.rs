@@ -56,6 +56,7 @@ requests!(
     mk_info,
     mk_ask,
     mk_channel,
+    mk_events,
     mk_heartbeat
 );
 
@@ -183,6 +184,30 @@ pub(crate) fn list(device: BorrowedFd<'_>, entries: &mut [abi::mk_list_entry]) -
     // SAFETY: the array is `entries`, of that many elements of that size.
     unsafe { call(device, abi::MK_LIST, 0, &mut list) }?;
     Ok(list.nr_entries as usize)
+}
+
+pub(crate) fn events(device: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let mut request = abi::mk_events {
+        event_size: size_of::<abi::mk_event>() as u32,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it.
+    let fd = unsafe { call(device, abi::MK_EVENTS, 0, &mut request) }?;
+    // SAFETY: on success the call returns a new descriptor, which is ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Reads from a descriptor that [`events`] has returned; how many came.
+pub(crate) fn read_events(
+    events: BorrowedFd<'_>,
+    out: &mut [abi::mk_event],
+) -> rustix::io::Result<usize> {
+    // SAFETY: every pattern of bits is an event, there is no padding in it, and it is `out` alone
+    // that refers to them.
+    let bytes = unsafe {
+        std::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<u8>(), std::mem::size_of_val(out))
+    };
+    Ok(rustix::io::read(events, bytes)? / size_of::<abi::mk_event>())
 }
 
 pub(crate) fn set_cpus(instance: BorrowedFd<'_>, cpus: &[u32], flags: u32) -> Result<()> {
@@ -370,6 +395,7 @@ mod tests {
             (abi::MK_CREATE, 0x01),
             (abi::MK_OPEN, 0x02),
             (abi::MK_LIST, 0x03),
+            (abi::MK_EVENTS, 0x04),
             (abi::MK_SET_CPUS, 0x20),
             (abi::MK_SET_MEMORY, 0x21),
             (abi::MK_LOAD, 0x22),

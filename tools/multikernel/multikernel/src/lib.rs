@@ -12,6 +12,7 @@
 //! * [`Channel`]: an end of a channel between two kernels;
 //! * [`Map`]: its memory, read-only;
 //! * [`Log`]: its kernel's log, read from there;
+//! * [`Events`]: what happens to instances, as it happens;
 //! * [`Topology`]: the host's CPUs, and which of them an instance best gets.
 //!
 //! Every [`Error`] says what was tried on what, the error number, and what the
@@ -22,6 +23,7 @@ mod channel;
 mod cpulist;
 mod device;
 mod error;
+mod events;
 mod instance;
 mod ioctl;
 mod log;
@@ -45,6 +47,7 @@ pub use channel::{Channel, ChannelEntry, ChannelState, Rings, Wait, MESSAGE_MAX}
 pub use cpulist::{CpuList, CpuListError};
 pub use device::{ApicMode, Blocker, Device, Entry, Feature, Lifetime, Query};
 pub use error::{Errno, Error, Operation, Result};
+pub use events::{EventRecord, Events, Happening};
 pub use instance::{Agent, AgentGone, Event, Image, Info, Instance, Range, Reason, State};
 pub use log::{Caller, Log, LogError, Record};
 pub use map::Map;

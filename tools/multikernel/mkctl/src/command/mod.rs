@@ -7,6 +7,7 @@ mod channel;
 mod check;
 mod cpus;
 mod dmesg;
+mod events;
 mod generate;
 mod lifecycle;
 mod ls;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Ls(format) => ls::ls(&device()?, format, out),
         Command::Show(arguments) => show::show(&device()?, arguments, out),
         Command::Dmesg(arguments) => dmesg::dmesg(&device()?, arguments, out),
+        Command::Events(arguments) => events::events(&device()?, arguments, out),
         Command::Wait(arguments) => wait::wait(&device()?, arguments),
         Command::Channel(command) => channel::channel(&device()?, command, out),
         Command::Check(format) => check::check(&cli.device, format, out),
