@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use multikernel::{Agent, CpuList, Device, State};
 use regex::Regex;
 
+use crate::policy::Action;
 use crate::units::{parse_duration, parse_memory, parse_ring};
 
 const AFTER_HELP: &str = "\
@@ -37,7 +38,8 @@ pub enum Command {
     /// Create an instance, load a kernel into it and start it
     ///
     /// If that fails before the instance runs, or is interrupted, what was
-    /// made is removed again. Once it runs it is left as it is.
+    /// made is removed again. Once it runs it is left as it is, unless it is to
+    /// be looked after.
     Run(Run),
 
     /// Create an instance and reserve its CPUs and memory
@@ -259,6 +261,35 @@ pub struct WaitForLine {
     pub timeout: Option<Duration>,
 }
 
+/// Whether somebody looks after an instance that runs.
+#[derive(Args)]
+#[group(skip)]
+pub struct Supervision {
+    /// Stay, and look after the instance until it has ended for good
+    #[arg(long, conflicts_with = "wait")]
+    pub supervise: bool,
+
+    /// Stay, and do this when it powers off, halts or restarts [default: leave]
+    #[arg(long, value_name = "ACTION", conflicts_with = "wait")]
+    pub on_exit: Option<Action>,
+
+    /// Stay, and do this when it panics or hangs [default: leave]
+    #[arg(long, value_name = "ACTION", conflicts_with = "wait")]
+    pub on_crash: Option<Action>,
+
+    /// How long it may take to power off when a signal ends this, such as 30s,
+    /// 2m; then it is killed
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1m")]
+    pub stop_timeout: Duration,
+}
+
+impl Supervision {
+    /// Whether anybody does.
+    pub fn is_wanted(&self) -> bool {
+        self.supervise || self.on_exit.is_some() || self.on_crash.is_some()
+    }
+}
+
 /// `mkctl run`
 #[derive(Args)]
 pub struct Run {
@@ -276,6 +307,10 @@ pub struct Run {
     /// What is waited for.
     #[command(flatten)]
     pub wait: WaitForLine,
+
+    /// Who looks after it.
+    #[command(flatten)]
+    pub supervision: Supervision,
 
     /// How to show it.
     #[command(flatten)]
@@ -509,6 +544,20 @@ mod tests {
         assert!(run(&["--ncpus", "1", "--memory", "64M"]).is_ok());
         assert!(run(&["--memory", "64M"]).is_err());
         assert!(run(&["--cpus", "1", "--ncpus", "1", "--memory", "64M"]).is_err());
+    }
+
+    #[test]
+    fn a_policy_is_supervised() {
+        let resources = ["--cpus", "1", "--memory", "64M"];
+        let with = |more: &[&str]| run(&[&resources[..], more].concat());
+        assert!(!with(&[]).unwrap().supervision.is_wanted());
+        assert!(with(&["--supervise"]).unwrap().supervision.is_wanted());
+        let run = with(&["--on-exit", "remove", "--on-crash", "restart"]).unwrap();
+        assert!(run.supervision.is_wanted());
+        assert_eq!(run.supervision.on_exit, Some(Action::Remove));
+        assert_eq!(run.supervision.on_crash, Some(Action::Restart));
+        assert!(with(&["--on-exit", "wait"]).is_err());
+        assert!(with(&["--on-crash", "leave", "--wait", "x"]).is_err());
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod failure;
 mod follow;
 mod host;
 mod interrupt;
+mod notify;
+mod policy;
 mod progress;
 mod record;
 mod units;

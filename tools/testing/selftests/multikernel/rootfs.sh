@@ -8,10 +8,9 @@
 #
 # A DIRECTORY holds vmlinuz and release of a kernel. There must be two CPUs to lend.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/agents.sh"
 
-begin() { AGENT=$2 load box "quiet" "$1/vmlinuz" && start box; }
-
-agent_is() { shows box '"\(.agent) (\(.agent_gone))"' "$1 ($2)"; }
+comes_up() { AGENT=$2 load box "quiet" "$1/vmlinuz" && start box; }
 
 check "there is an instance" create box 1-2
 kind=''
@@ -23,20 +22,20 @@ for directory; do
 		;;
 	esac
 	release=$(<"$directory/release")
-	check "$release: it boots" begin "$directory" 1
+	check "$release: it boots" comes_up "$directory" 1
 	if [ "$kind" = without ]; then
-		check "$release: it has no agent" agent_is none null
+		check "$release: it has no agent" agent_is box none null
 		check "$release: it is killed" mkctl kill box
 		continue
 	fi
-	check "$release: its agent is ready" mkctl wait box --agent ready --timeout "$BOOT"
-	check "$release: it answers" mkctl ping box --timeout 60s
+	check "$release: its agent is ready" ready box
+	check "$release: it answers" answers box 1
 	check "$release: it is stopped" mkctl stop box --timeout "$BOOT"
 	check "$release: by its user space" logged box 'multikernel-init: asked to poweroff'
 	check "$release: the host knows" state box stopped halt
-	check "$release: and from the agent, too" agent_is gone halt
-	check "$release: it boots without its agent" begin "$directory" 0
-	check "$release: it has none" agent_is none null
+	check "$release: and from the agent, too" agent_is box gone halt
+	check "$release: it boots without its agent" comes_up "$directory" 0
+	check "$release: it has none" agent_is box none null
 	check "$release: it is killed" mkctl kill box
 done
 check "it is removed" remove box

@@ -16,6 +16,7 @@ mod ping;
 mod run;
 mod show;
 mod stop;
+mod supervise;
 mod wait;
 
 use std::io::Write;

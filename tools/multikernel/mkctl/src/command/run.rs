@@ -10,6 +10,7 @@ use super::await_line::await_line;
 use super::lifecycle::Files;
 use super::make::Made;
 use super::show;
+use super::supervise::Supervisor;
 use crate::cli::{Create, Run};
 use crate::failure::{Failure, Result};
 use crate::follow;
@@ -20,15 +21,33 @@ use crate::units;
 /// Creates, loads and starts an instance.
 pub fn run(device: &Device, arguments: &Run, out: &mut dyn Write) -> Result<()> {
     let interrupt = Interrupt::new()?;
-    let instance = make_and_start(device, arguments, &interrupt)
+    // What is not there is found out before anything is taken, and later it does no harm if others
+    // take their names.
+    let files = Files::open(&arguments.image)?;
+    let instance = make_and_start(device, arguments, &files, &interrupt)
         .map_err(|failure| interrupted(failure, "what was made is removed again"))?;
     await_line(&instance, &arguments.wait, Some(&interrupt))
         .map_err(|failure| interrupted(failure, "the instance is left as it is"))?;
 
-    if arguments.format.json {
-        return show::json(&instance, out);
+    tell(&instance, arguments, out)?;
+    if !arguments.supervision.is_wanted() {
+        return Ok(());
     }
-    let info = follow::info(&instance)?;
+    out.flush()?;
+    Supervisor {
+        instance: &instance,
+        files: &files,
+        arguments: &arguments.supervision,
+        interrupt: &interrupt,
+    }
+    .supervise(out)
+}
+
+fn tell(instance: &Instance, arguments: &Run, out: &mut dyn Write) -> Result<()> {
+    if arguments.format.json {
+        return show::json(instance, out);
+    }
+    let info = follow::info(instance)?;
     let cpus: CpuList = info.cpus.iter().copied().collect();
     let memory = units::size(info.memory);
     Ok(writeln!(
@@ -38,9 +57,12 @@ pub fn run(device: &Device, arguments: &Run, out: &mut dyn Write) -> Result<()> 
     )?)
 }
 
-fn make_and_start(device: &Device, arguments: &Run, interrupt: &Interrupt) -> Result<Instance> {
-    // What is not there is found out before anything is taken.
-    let files = Files::open(&arguments.image)?;
+fn make_and_start(
+    device: &Device,
+    arguments: &Run,
+    files: &Files<'_>,
+    interrupt: &Interrupt,
+) -> Result<Instance> {
     let made = Made::new(device, &arguments.name, &arguments.resources, interrupt)?;
     files.load(made.instance())?;
     interrupt.check()?;

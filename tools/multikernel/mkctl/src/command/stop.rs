@@ -16,11 +16,12 @@ use crate::units;
 /// Asks instances to power off, and ends those that do not in time.
 pub fn stop(device: &Device, arguments: &Stop) -> Result<()> {
     for_each(device, &arguments.names.names, |instance| {
-        stop_one(instance, arguments.timeout)
+        stop_or_kill(instance, arguments.timeout)
     })
 }
 
-fn stop_one(instance: &Instance, timeout: Duration) -> Result<()> {
+/// Asks one to power off, and kills it if it does not in time.
+pub fn stop_or_kill(instance: &Instance, timeout: Duration) -> Result<()> {
     let _progress = Progress::new(format!("stopping {}", instance.name()));
     let run = follow::info(instance)?.runs;
     let deadline = Instant::now() + timeout;
