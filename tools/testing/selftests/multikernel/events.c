@@ -252,8 +252,9 @@ struct waiter {
 	struct mk_event event;
 };
 
-static void nothing(__attribute__((unused)) int signal)
+static void nothing(int signal)
 {
+	(void)signal;
 }
 
 static void *wait_for_one(void *argument)

@@ -60,7 +60,9 @@ fuzz_target!(|data: &[u8]| {
 
     let slots = Slots::find(|_| true, &[], 0x9f000);
     let mut map = e820::Map::new();
-    map.compose(slots.as_slice()[0], &layout, &ranges).unwrap();
+    let shared = Range::new(0x2000_0000, 0x100000).unwrap();
+    map.compose(slots.as_slice()[0], &layout, &ranges, shared)
+        .unwrap();
     let config = bootparams::Config {
         kernel: layout.kernel().start(),
         cmdline: layout.cmdline().start(),
