@@ -2,6 +2,7 @@
 
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use multikernel::{Agent, CpuList, Device, State};
 use regex::Regex;
 
+use crate::command::exec::parse_variable;
 use crate::policy::Action;
 use crate::units::{parse_duration, parse_memory, parse_ring};
 
@@ -91,6 +93,18 @@ pub enum Command {
     /// in the instance, too, to use one.
     #[command(subcommand)]
     Channel(Channel),
+
+    /// Run a command in an instance
+    ///
+    /// Its input, output and errors, signals and exit code are those of this
+    /// command. The instance runs mkexecd, as the sample user space does.
+    Exec(Exec),
+
+    /// Copy files to an instance, or from it
+    ///
+    /// As cp -r does: below TO if that is a directory, else as TO. The instance
+    /// runs mkexecd, as the sample user space does.
+    Cp(Copy),
 
     /// Tell whether this host can start instances, and if not what to do
     Check(Format),
@@ -469,6 +483,41 @@ pub struct Wait {
     /// How long to wait, such as 30s, 2m [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+}
+
+/// `mkctl exec`
+#[derive(Args)]
+pub struct Exec {
+    /// Name of the instance
+    pub name: String,
+
+    /// Give the command a terminal, for which this one is passed on
+    #[arg(long, short)]
+    pub tty: bool,
+
+    /// Set a variable in its environment
+    #[arg(long, short, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub env: Vec<(OsString, OsString)>,
+
+    /// Run it in this directory
+    #[arg(long, short = 'C', value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// `mkctl cp`
+#[derive(Args)]
+pub struct Copy {
+    /// What to copy: PATH, or NAME:PATH in the instance NAME
+    #[arg(value_name = "FROM")]
+    pub from: String,
+
+    /// Where to: PATH, or NAME:PATH
+    #[arg(value_name = "TO")]
+    pub to: String,
 }
 
 /// Takes the names of these.

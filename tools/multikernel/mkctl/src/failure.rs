@@ -11,6 +11,8 @@ use multikernel::{
     Blocker, Errno, Error, Info, LogError, Operation, PickError, Record, TopologyError,
 };
 
+use multikernel_exec::ClientError;
+
 use crate::{host, record, units};
 
 /// Exit codes; `Documentation/multikernel/mkctl.rst` lists them. A wrong
@@ -113,6 +115,23 @@ pub enum Failure {
     /// It was removed while it was waited for.
     #[error("`{0}` was removed")]
     Removed(String),
+    /// Something in an instance was not done.
+    #[error("`{name}`: {source}")]
+    Exec {
+        /// The instance.
+        name: String,
+        /// Why.
+        source: ClientError,
+    },
+    /// A command in an instance failed; it has told why itself.
+    #[error("the command failed with exit code {0}")]
+    Command(u8),
+    /// What is copied is not in an instance at one side alone.
+    #[error("one of FROM and TO has to be in an instance, NAME:PATH, and the other one here")]
+    Places,
+    /// There is no terminal to pass on.
+    #[error("--tty takes a terminal, and the standard input is none")]
+    NoTerminal,
     /// A signal came.
     #[error("interrupted by signal {signal}{}", .state.map(|state| format!(": {state}")).unwrap_or_default())]
     Interrupted {
@@ -154,7 +173,15 @@ impl Failure {
             Self::Interrupted { signal, .. } => {
                 u8::try_from(*signal).map_or(exit::FAILED, |signal| exit::SIGNAL + signal)
             }
-            Self::Pick(_)
+            Self::Command(code) => *code,
+            Self::Exec {
+                source: ClientError::Silent(_),
+                ..
+            } => exit::TIMEOUT,
+            Self::Exec { .. }
+            | Self::Places
+            | Self::NoTerminal
+            | Self::Pick(_)
             | Self::Topology(_)
             | Self::Log { .. }
             | Self::NeverRan(_)
@@ -218,6 +245,9 @@ impl Failure {
 
     /// All that is to be told about it.
     pub fn report(&self) -> String {
+        if matches!(self, Self::Command(_)) {
+            return String::new();
+        }
         let mut text = format!("mkctl: {self}\n");
         for advice in self.advice() {
             let _ = writeln!(text, "  -> {advice}");

@@ -8,6 +8,7 @@ mod check;
 mod cpus;
 mod dmesg;
 mod events;
+pub(crate) mod exec;
 mod generate;
 mod lifecycle;
 mod ls;
@@ -45,6 +46,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Events(arguments) => events::events(&device()?, arguments, out),
         Command::Wait(arguments) => wait::wait(&device()?, arguments),
         Command::Channel(command) => channel::channel(&device()?, command, out),
+        Command::Exec(arguments) => exec::exec(&device()?, arguments, out),
+        Command::Cp(arguments) => exec::copy(&device()?, arguments),
         Command::Check(format) => check::check(&cli.device, format, out),
         Command::Completions { shell } => generate::completions(*shell, out),
         Command::Man { directory } => generate::man(directory),
