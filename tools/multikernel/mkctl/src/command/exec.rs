@@ -105,12 +105,27 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn open(instance: &'a Instance) -> Result<Self> {
+        Self::clean_up(instance)?;
         // Nobody else has this number, or had it a moment ago.
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let nanoseconds = now.map_or(0, |now| now.subsec_nanos());
         let channel = format!("{CHANNEL_PREFIX}{}.{nanoseconds}", std::process::id());
         instance.create_channel(&channel, None, Rings::default())?;
         Ok(Self { instance, channel })
+    }
+
+    /// Removes what those left behind that were killed.
+    fn clean_up(instance: &Instance) -> Result<()> {
+        for entry in instance.channels()? {
+            let owner = entry.name.strip_prefix(CHANNEL_PREFIX);
+            let owner = owner.and_then(|rest| rest.split('.').next());
+            let is_alive = owner.is_none_or(|pid| Path::new("/proc").join(pid).exists());
+            if !is_alive {
+                // Another one may have been faster.
+                let _ = instance.remove_channel(&entry.name, None);
+            }
+        }
+        Ok(())
     }
 
     fn client(&self) -> Result<Client> {
