@@ -48,6 +48,16 @@ global_lock! {
     unsafe(uninit) static HOST: Mutex<Option<Arc<Host>>> = None;
 }
 
+global_lock! {
+    // SAFETY: The module's `init` initializes it before anything can use it.
+    unsafe(uninit) static SESSION: Mutex<Option<Arc<Session>>> = None;
+}
+
+/// What this kernel and its host share, for those who open the device.
+fn session() -> Option<Arc<Session>> {
+    SESSION.lock().clone()
+}
+
 /// The host, for those who open the device.
 fn host() -> Option<Arc<Host>> {
     HOST.lock().clone()
@@ -66,6 +76,22 @@ impl Published {
 impl Drop for Published {
     fn drop(&mut self) {
         *HOST.lock() = None;
+    }
+}
+
+/// As long as this lives, [`session`] gives the session.
+struct PublishedSession(());
+
+impl PublishedSession {
+    fn new(session: Arc<Session>) -> Self {
+        *SESSION.lock() = Some(session);
+        Self(())
+    }
+}
+
+impl Drop for PublishedSession {
+    fn drop(&mut self) {
+        *SESSION.lock() = None;
     }
 }
 
@@ -90,9 +116,12 @@ struct HostRole {
 #[pin_data]
 struct AgentRole {
     #[pin]
+    device: MiscDeviceRegistration<Session>,
+    #[pin]
     panic: Notifier<Panic, Session>,
     #[pin]
     reboot: Notifier<Reboot, Session>,
+    published: PublishedSession,
     presence: Presence,
     ticker: Ticker<Session>,
     line: Line<Session>,
@@ -137,8 +166,12 @@ impl AgentRole {
                 line: Line::moving(c"multikernel", session.clone())?,
                 ticker: Ticker::new(session.clone()),
                 presence: Presence::new(session.clone()),
+                published: PublishedSession::new(session.clone()),
                 reboot <- Notifier::new(session.clone()),
                 panic <- Notifier::new(session),
+                device <- MiscDeviceRegistration::register(MiscDeviceOptions {
+                    name: c"multikernel",
+                }),
             }? Error),
             GFP_KERNEL,
         )
@@ -156,7 +189,10 @@ impl kernel::Module for Multikernel {
         // SAFETY: It is called once, when the module is loaded.
         unsafe { HOST.init() };
         // SAFETY: As above.
-        unsafe { ENDS.init() };
+        unsafe {
+            SESSION.init();
+            ENDS.init();
+        }
         // An instance has no instances of its own: CPUs and memory are its host's.
         let (host, agent) = match Session::find() {
             Some(area) => (None, Some(AgentRole::new(area?)?)),

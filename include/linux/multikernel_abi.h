@@ -278,6 +278,7 @@ struct mk_half {
 #define MK_MESSAGE_ANSWER		2	/* both ways */
 #define MK_MESSAGE_SHUTDOWN		3	/* to the agent: struct mk_shutdown */
 #define MK_MESSAGE_CREATE		4	/* to the host: struct mk_create */
+#define MK_MESSAGE_REMOVE		5	/* to the host: struct mk_create */
 
 /* mk_message.error, in answers */
 #define MK_ERROR_NONE			0
@@ -320,8 +321,10 @@ struct mk_shutdown {
 };
 
 /**
- * struct mk_create - MK_MESSAGE_CREATE: make a channel of kind MK_CHANNEL_DATA
- * @message: header; the answer is a struct mk_created
+ * struct mk_create - MK_MESSAGE_CREATE: make a channel of kind MK_CHANNEL_DATA;
+ *	MK_MESSAGE_REMOVE: remove it
+ * @message: header; the answer is a struct mk_created; to MK_MESSAGE_REMOVE it
+ *	has no body
  * @ring_bytes: size of each ring's data; 0: as the host likes
  * @reserved: 0
  * @name: of the channel
@@ -338,7 +341,7 @@ struct mk_create {
 /**
  * struct mk_created - answer to MK_MESSAGE_CREATE
  * @message: header
- * @channel: which entry of the directory it is
+ * @channel: which entry of the directory it is; 0: it is offered later
  * @generation: and its generation
  */
 struct mk_created {

@@ -12,6 +12,7 @@ use crate::{
     },
     pure::directory::Channel,
     sys::shared::View,
+    uapi::*,
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -65,6 +66,25 @@ impl End {
         let conversation = Conversation::new(self.view.clone(), own, other, party)?;
         self.place.endpoint().begin(conversation);
         Ok(())
+    }
+
+    /// Tells of it.
+    pub(crate) fn describe(&self) -> mk_channel_entry {
+        let endpoint = self.place.endpoint();
+        let peer = self.channel.peer_name;
+        mk_channel_entry {
+            name: *self.channel.name.as_bytes(),
+            peer: peer.map_or([0; MK_NAME_SIZE as usize], |name| *name.as_bytes()),
+            state: match (endpoint.is_open(), endpoint.has_conversation()) {
+                (true, _) => MK_CHANNEL_OPEN,
+                (false, true) => MK_CHANNEL_READY,
+                (false, false) => MK_CHANNEL_ENDING,
+            },
+            broken: endpoint.broken(),
+            from_bytes: self.channel.own.size.bytes(),
+            to_bytes: self.channel.other.size.bytes(),
+            conversations: endpoint.conversations(),
+        }
     }
 
     /// Leaves what nobody has opened and has come to its end.

@@ -3,5 +3,6 @@
 //! The agent: this module in an instance.
 
 pub(crate) mod channel;
+pub(crate) mod device;
 pub(crate) mod guard;
 pub(crate) mod session;

@@ -10,7 +10,10 @@ use crate::{
         switchboard::{Caller, Switchboard},
         OFFER,
     },
-    host::fail::report,
+    host::{
+        self,
+        fail::{fail, report},
+    },
     pure::{
         agent::{self, Agent, Gone},
         area::{self, Verdict},
@@ -18,7 +21,7 @@ use crate::{
         doorbell::Doorbell,
         half::Halves,
         handshake,
-        message::{Body, How, Outcome},
+        message::{Body, How, Message, Outcome},
         range::Range,
     },
     sys::{
@@ -27,12 +30,21 @@ use crate::{
         shared::{Part, Shared, View},
         ticker::{self, Tick},
     },
+    uapi::mk_channel_entry,
 };
 use core::{
     fmt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
-use kernel::{new_mutex, prelude::*, sync::Arc, sync::Mutex};
+use kernel::{
+    new_condvar, new_mutex,
+    prelude::*,
+    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex},
+    time::msecs_to_jiffies,
+};
+
+/// How long the host may take for an answer.
+const ASK_TIMEOUT_S: u32 = 10;
 
 /// The entry of the control channel.
 const CONTROL: u32 = 0;
@@ -60,6 +72,15 @@ pub(crate) struct Session {
     beats: AtomicU64,
     #[pin]
     work: Mutex<Work>,
+    /// Something in `asked` has an answer, or gets none any more.
+    #[pin]
+    answered: CondVar,
+}
+
+/// What the host was asked.
+struct Asked {
+    cookie: u64,
+    reply: Option<Outcome>,
 }
 
 struct Work {
@@ -67,6 +88,8 @@ struct Work {
     control: Option<Control>,
     /// What is in each entry of the directory, for programs.
     ends: KVec<Option<End>>,
+    cookie: u64,
+    asked: KVec<Asked>,
 }
 
 impl Session {
@@ -130,7 +153,10 @@ impl Session {
                     verdict: Verdict::None,
                     control: None,
                     ends,
+                    cookie: 0,
+                    asked: KVec::new(),
                 }),
+                answered <- new_condvar!(),
             }),
             GFP_KERNEL,
         )
@@ -157,6 +183,81 @@ impl Session {
             agent::leave(&self.area, gone, text);
             self.ring_host();
         }
+    }
+
+    /// Asks the host for something, and waits for its answer.
+    pub(crate) fn ask(&self, body: Body<'_>) -> host::fail::Outcome {
+        if self.this.terms.features & handshake::CREATE == 0 {
+            return Err(fail!(
+                EOPNOTSUPP,
+                "the host makes no channels for an instance"
+            ));
+        }
+        let mut guard = self.work.lock();
+        let work = &mut *guard;
+        work.cookie += 1;
+        let cookie = work.cookie;
+        let no_host = || fail!(ENOTCONN, "the host does not listen");
+        let control = work.control.as_mut().ok_or_else(no_host)?;
+        work.asked.push(
+            Asked {
+                cookie,
+                reply: None,
+            },
+            GFP_KERNEL,
+        )?;
+        let sent = control.send(&Message { cookie, body });
+        if control.bell() {
+            self.ring_host();
+        }
+        let mut left = msecs_to_jiffies(ASK_TIMEOUT_S * 1000);
+        let reply = loop {
+            let asked = guard.asked.iter().find(|asked| asked.cookie == cookie);
+            if let Some(outcome) = asked.and_then(|asked| asked.reply) {
+                break Ok(outcome);
+            }
+            if sent.is_err() || guard.control.is_none() {
+                break Err(no_host());
+            }
+            if left == 0 {
+                break Err(fail!(
+                    ETIMEDOUT,
+                    "the host has not answered within {ASK_TIMEOUT_S} seconds"
+                ));
+            }
+            left = match self.answered.wait_interruptible_timeout(&mut guard, left) {
+                CondVarTimeoutResult::Woken { jiffies } => jiffies,
+                CondVarTimeoutResult::Timeout => 0,
+                CondVarTimeoutResult::Signal { .. } => break Err(EINTR.into()),
+            };
+        };
+        guard.asked.retain(|asked| asked.cookie != cookie);
+        match reply? {
+            Outcome::Done => Ok(()),
+            Outcome::Exists => Err(fail!(EEXIST, "there is a channel of that name already")),
+            Outcome::NoPeer => Err(fail!(
+                ENOENT,
+                "there is no such channel, or no such instance"
+            )),
+            Outcome::NoRoom => Err(fail!(ENOSPC, "the host gives no more memory or channels")),
+            Outcome::Forbidden => Err(fail!(EACCES, "the host does not allow it")),
+            Outcome::Unknown => Err(fail!(EOPNOTSUPP, "the host does not know how")),
+            outcome => Err(fail!(
+                EINVAL,
+                "the host refuses it (error {}): is the name or the size of the rings wrong?",
+                outcome.number()
+            )),
+        }
+    }
+
+    /// Tells of all channels of programs.
+    pub(crate) fn channels(&self) -> Result<KVec<mk_channel_entry>> {
+        let work = self.work.lock();
+        let mut entries = KVec::with_capacity(CHANNELS_MAX as usize, GFP_KERNEL)?;
+        for end in work.ends.iter().flatten() {
+            entries.push(end.describe(), GFP_KERNEL)?;
+        }
+        Ok(entries)
     }
 
     /// Asks the host to look at everything.
@@ -359,6 +460,7 @@ impl Session {
             let generation = (self.answer_to(CONTROL) >> 32) as u32;
             self.answer(CONTROL, Answer::Released.word(generation));
         }
+        self.answered.notify_all();
         // Each says so itself.
         for end in &mut work.ends {
             *end = None;
@@ -367,7 +469,8 @@ impl Session {
 
     /// Takes what has come over the control channel.
     fn listen(&self, work: &mut Work) {
-        let Some(control) = &mut work.control else {
+        let Work { control, asked, .. } = work;
+        let Some(control) = control else {
             return;
         };
         let mut order = None;
@@ -379,8 +482,17 @@ impl Session {
             }
             // User space has no way of its own to halt.
             Body::Shutdown(How::Halt) => Some(Body::Answer(Outcome::Invalid, &[])),
-            Body::Create { .. } | Body::Unknown(_) => Some(Body::Answer(Outcome::Unknown, &[])),
-            Body::Answer(..) => None,
+            Body::Create { .. } | Body::Remove { .. } | Body::Unknown(_) => {
+                Some(Body::Answer(Outcome::Unknown, &[]))
+            }
+            Body::Answer(outcome, _) => {
+                let mut asked = asked.iter_mut();
+                if let Some(asked) = asked.find(|asked| asked.cookie == message.cookie) {
+                    asked.reply = Some(outcome);
+                    self.answered.notify_all();
+                }
+                None
+            }
         });
         let is_wanted = control.bell();
         if let Err(trouble) = result {

@@ -15,7 +15,7 @@ use crate::{
         wait::{new_queue, Queue},
     },
 };
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use kernel::{
     bindings, new_mutex, new_spinlock_irq,
     prelude::*,
@@ -51,6 +51,7 @@ pub(crate) struct Endpoint {
     #[pin]
     openers: Queue,
     broken: AtomicU32,
+    begun: AtomicU64,
 }
 
 struct Life {
@@ -73,6 +74,7 @@ impl Endpoint {
                 writers <- new_queue!(c"multikernel writers"),
                 openers <- new_queue!(c"multikernel openers"),
                 broken: AtomicU32::new(0),
+                begun: AtomicU64::new(0),
             }),
             GFP_KERNEL,
         )
@@ -88,6 +90,7 @@ impl Endpoint {
             }
         };
         drop(former);
+        self.begun.fetch_add(1, Ordering::Relaxed);
         self.openers.wake(0);
     }
 
@@ -127,6 +130,15 @@ impl Endpoint {
     /// Whether a file is open.
     pub(crate) fn is_open(&self) -> bool {
         self.life.lock().is_open
+    }
+
+    pub(crate) fn has_conversation(&self) -> bool {
+        self.current.lock().is_some()
+    }
+
+    /// How many conversations could be opened.
+    pub(crate) fn conversations(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// How often a peer did what it must not do.

@@ -20,6 +20,7 @@ use crate::{
         directory::{self, Answer, Kind},
         half::{self, Size, State},
         handshake,
+        message::Created,
         name::Name,
         range::PAGE,
     },
@@ -201,6 +202,26 @@ impl Channel {
             End::Instance(instance) => Some(instance),
             End::Host { .. } => None,
         })
+    }
+
+    /// Where the agent of `instance` finds it.
+    pub(crate) fn entry(&self, instance: &Instance) -> Created {
+        let inner = self.inner.lock();
+        let is_its = |end: &End| matches!(end, End::Instance(it) if it.id() == instance.id());
+        let guest = self
+            .ends
+            .iter()
+            .position(is_its)
+            .and_then(|side| inner.guests[side].as_ref());
+        Created {
+            channel: guest.map_or(0, |guest| guest.entry),
+            generation: guest.map_or(0, |guest| guest.link.generation(guest.entry)),
+        }
+    }
+
+    /// How much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.memory.range().bytes()
     }
 
     /// Tells of it as `instance` sees it.

@@ -49,6 +49,11 @@ impl Directory {
         status.map_or(State::Withdrawn, |status| status.state)
     }
 
+    pub(crate) fn generation(&self, number: u32) -> u32 {
+        let status = self.entries.get(number as usize);
+        status.map_or(0, |status| status.generation)
+    }
+
     /// Offers a channel, whose halves are cleared: a new one in a free entry, or the same one once
     /// more when the agent has released it.
     pub(crate) fn offer(&mut self, number: u32, channel: &Channel) {

@@ -128,13 +128,15 @@ impl Handle {
                 instance.destroy(force).map(|()| 0)
             }),
             MK_CHANNEL_CREATE => ioctl::call(address, 0, |arg: &mut mk_channel| {
+                no_peer_name(arg)?;
                 let peer = instance_of(arg.peer_fd)?;
                 let name = valid(&arg.name)?;
                 let bytes = [arg.from_bytes, arg.to_bytes];
                 let host = instance.host();
-                Host::wire(host, &self.instance, peer, name, bytes).map(|()| 0)
+                Host::wire(host, &self.instance, peer, name, bytes).map(|_| 0)
             }),
             MK_CHANNEL_REMOVE => ioctl::call(address, 0, |arg: &mut mk_channel| {
+                no_peer_name(arg)?;
                 let peer = instance_of(arg.peer_fd)?;
                 let name = valid(&arg.name)?;
                 let host = instance.host();
@@ -409,6 +411,18 @@ unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area
     // SAFETY: The file is one of ours, and the area is being set up.
     let (handle, vma) = unsafe { (handle(file), VmaNew::from_raw(vma)) };
     from_result(|| handle.map(vma).map(|()| 0))
+}
+
+/// Who has a descriptor of one instance is not to reach others by their names.
+fn no_peer_name(channel: &mk_channel) -> Outcome {
+    reserved(channel.reserved)?;
+    match channel.peer {
+        [0, ..] => Ok(()),
+        _ => Err(fail!(
+            EINVAL,
+            "the peer is given by its descriptor, not by its name"
+        )),
+    }
 }
 
 /// The instance that a descriptor is of; -1: none.

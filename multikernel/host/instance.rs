@@ -7,7 +7,7 @@ use super::{
     cpus::Lent,
     events::Event,
     fail::{fail, report, Fail, Outcome},
-    link::{Link, Question, Seen, Why},
+    link::{Link, Question, Request, Seen, Why},
     loader::Loaded,
     memory::{self, Memory},
     registry::{Host, Registry},
@@ -450,6 +450,13 @@ impl Instance {
         let link = self.with_status(|status| status.link.clone())?;
         let attach = link.agent(features)?;
         Some((link, attach))
+    }
+
+    /// What its agent has asked for first, and who is to be answered.
+    pub(crate) fn take_request(&self) -> Option<(Arc<Link>, Request)> {
+        let link = self.with_status(|status| status.link.clone())?;
+        let request = link.take_request()?;
+        Some((link, request))
     }
 
     pub(crate) fn channels(&self) -> impl core::ops::DerefMut<Target = Channels> + '_ {

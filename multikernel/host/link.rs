@@ -58,6 +58,9 @@ const CONTROL_NAME: [u8; name::BYTES] =
 /// So many complaints about an instance's agents are enough.
 const COMPLAINTS_MAX: u32 = 10;
 
+/// So many things an agent may ask for before the first is answered.
+const REQUESTS_MAX: usize = 16;
+
 /// What is sent with a ping, and has to come back.
 const PING: &[u8] = b"multikernel: a ping, to be answered as it is";
 
@@ -140,9 +143,27 @@ struct Inner {
     watch: Option<Watch>,
     cookie: u64,
     asked: KVec<Asked>,
+    requests: KVec<Request>,
     complaints: u32,
     /// Its CPUs are, or are about to be, the host's again.
     is_closed: bool,
+}
+
+/// What an agent has asked for, and is answered later.
+pub(crate) struct Request {
+    cookie: u64,
+    pub(crate) what: Wish,
+    pub(crate) name: Name,
+    /// `None`: the host.
+    pub(crate) peer: Option<Name>,
+}
+
+/// What is to be done with a channel.
+#[derive(Clone, Copy)]
+pub(crate) enum Wish {
+    /// Make it, with rings of this size; 0: any.
+    Create(u32),
+    Remove,
 }
 
 struct Asked {
@@ -221,6 +242,7 @@ impl Link {
                     watch: None,
                     cookie: 0,
                     asked: KVec::new(),
+                    requests: KVec::with_capacity(REQUESTS_MAX, GFP_KERNEL)?,
                     complaints: 0,
                     is_closed: false,
                 }),
@@ -471,6 +493,7 @@ impl Link {
     fn hang_up(&self, inner: &mut Inner) {
         inner.watch = None;
         inner.control = None;
+        inner.requests.clear();
         for number in 0..CHANNELS_MAX {
             // Nobody is there to answer.
             if inner.directory.state(number) != State::Free {
@@ -486,7 +509,13 @@ impl Link {
 
     /// Takes what has come over the control channel.
     fn listen(&self, inner: &mut Inner) {
-        let Inner { control, asked, .. } = inner;
+        let may_ask = inner.features & handshake::CREATE != 0;
+        let Inner {
+            control,
+            asked,
+            requests,
+            ..
+        } = inner;
         let Some(control) = control else { return };
         let mut is_answered = false;
         let result = control.take(|message| match message.body {
@@ -500,7 +529,22 @@ impl Link {
                 }
                 None
             }
-            Body::Shutdown(_) | Body::Create { .. } | Body::Unknown(_) => {
+            Body::Create { name, peer, .. } | Body::Remove { name, peer } if may_ask => {
+                let request = Request {
+                    cookie: message.cookie,
+                    what: match message.body {
+                        Body::Create { ring_bytes, .. } => Wish::Create(ring_bytes),
+                        _ => Wish::Remove,
+                    },
+                    name,
+                    peer,
+                };
+                match requests.push_within_capacity(request) {
+                    Ok(()) => None,
+                    Err(_) => Some(Body::Answer(message::Outcome::NoRoom, &[])),
+                }
+            }
+            Body::Shutdown(_) | Body::Create { .. } | Body::Remove { .. } | Body::Unknown(_) => {
                 Some(Body::Answer(message::Outcome::Unknown, &[]))
             }
         });
@@ -627,6 +671,35 @@ impl Link {
         self.area.fence();
         let is_its = |id: u32| reach.apic_ids.iter().any(|own| u32::from(*own) == id);
         Doorbell::parse(self.area.load(area::DOORBELL), is_its)
+    }
+
+    /// What the agent has asked for first.
+    pub(crate) fn take_request(&self) -> Option<Request> {
+        let mut inner = self.inner.lock();
+        (!inner.requests.is_empty()).then(|| inner.requests.remove(0).ok())?
+    }
+
+    /// Answers it.
+    pub(crate) fn reply(&self, request: &Request, outcome: message::Outcome, rest: &[u8]) {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        let Some(control) = &mut inner.control else {
+            return;
+        };
+        let message = Message {
+            cookie: request.cookie,
+            body: Body::Answer(outcome, rest),
+        };
+        // One that has no room for it does not wait for it any more.
+        let _ = control.send(&message);
+        if control.bell() {
+            self.call_checked(inner);
+        }
+    }
+
+    /// Which of the channels that were ever in an entry is there.
+    pub(crate) fn generation(&self, number: u32) -> u32 {
+        self.inner.lock().directory.generation(number)
     }
 
     /// Rings the agent, where it says, if that is a CPU of the instance.

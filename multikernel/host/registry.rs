@@ -7,6 +7,7 @@ use super::{
     events::{Event, Events},
     fail::{fail, report, Outcome},
     instance::Instance,
+    link::{Request, Wish},
     loader::Bell,
     slots::{page_is_ram, Slot, Slots},
 };
@@ -15,7 +16,7 @@ use crate::{
     pure::{
         cmdline,
         doorbell::Doorbell,
-        madt,
+        madt, message,
         name::{self, Name},
         realmode, slot,
     },
@@ -33,6 +34,9 @@ use kernel::{
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, Arc, Mutex},
 };
+
+/// With more memory in channels than this an instance gets none that it asks for by itself.
+const ASKED_BYTES_MAX: u64 = 16 << 20;
 
 /// The host.
 #[pin_data]
@@ -185,6 +189,7 @@ impl Host {
             query.apic_mode = ffi::mk_apic_mode();
         }
         query.boot_cpu = 0;
+        query.role = MK_ROLE_HOST;
         query.spare_apic_id = self.spare_apic_id.map_or(u32::MAX, u32::from);
     }
 
@@ -284,9 +289,10 @@ impl Host {
 
 impl Host {
     /// Looks at all that has happened.
-    fn look(&self) {
-        for instance in self.instances() {
+    fn look(this: &Arc<Self>) {
+        for instance in this.instances() {
             instance.look();
+            Self::serve(this, &instance);
         }
     }
 
@@ -307,7 +313,7 @@ impl Host {
         peer: Option<Arc<Instance>>,
         name: Name,
         bytes: [u32; 2],
-    ) -> Outcome {
+    ) -> Outcome<Arc<Channel>> {
         // The path of a node is made of them, and the kernel takes a ! for a slash.
         let names = [
             Some(*instance.name()),
@@ -367,7 +373,54 @@ impl Host {
         }
         drop(wiring);
         channel.step();
-        Ok(())
+        Ok(channel)
+    }
+
+    /// Does what the agents of an instance have asked for.
+    fn serve(this: &Arc<Self>, instance: &Arc<Instance>) {
+        while let Some((link, request)) = instance.take_request() {
+            match this.fulfil(instance, &request) {
+                Ok(Some(created)) => {
+                    link.reply(&request, message::Outcome::Done, &created.bytes());
+                }
+                Ok(None) => link.reply(&request, message::Outcome::Done, &[]),
+                Err(fail) => {
+                    let outcome = match fail.errno {
+                        EEXIST => message::Outcome::Exists,
+                        ENOENT => message::Outcome::NoPeer,
+                        ENOSPC | ENOMEM => message::Outcome::NoRoom,
+                        _ => message::Outcome::Invalid,
+                    };
+                    link.reply(&request, outcome, &[]);
+                }
+            }
+        }
+    }
+
+    fn fulfil(
+        self: &Arc<Self>,
+        instance: &Arc<Instance>,
+        request: &Request,
+    ) -> Outcome<Option<message::Created>> {
+        let peer = request.peer.map(|name| self.find(name.as_bytes()));
+        let peer = peer.transpose()?;
+        match request.what {
+            Wish::Create(bytes) => {
+                let wanted = 2 * u64::from(bytes.max(MK_CHANNEL_RING_BYTES));
+                let channels = instance.channels();
+                let had: u64 = channels.list.iter().map(|channel| channel.bytes()).sum();
+                drop(channels);
+                if had.saturating_add(wanted) > ASKED_BYTES_MAX {
+                    return Err(ENOSPC.into());
+                }
+                let channel = Self::wire(self, instance, peer, request.name, [bytes; 2])?;
+                Ok(Some(channel.entry(instance)))
+            }
+            Wish::Remove => {
+                self.cut(instance, peer.as_deref(), &request.name)?;
+                Ok(None)
+            }
+        }
     }
 
     /// Removes the channel of `instance` with `peer`, or with the host.
@@ -417,13 +470,13 @@ impl Ring for Host {
     }
 
     fn ring(self: &Arc<Self>) {
-        self.look();
+        Self::look(self);
     }
 }
 
 impl Tick for Host {
     fn tick(self: &Arc<Self>) {
-        self.look();
+        Self::look(self);
     }
 }
 

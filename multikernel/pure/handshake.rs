@@ -11,6 +11,9 @@ pub const HEARTBEAT: u64 = 1 << 0;
 /// There are channels between instances (`MK_PROTOCOL_PEERS`).
 pub const PEERS: u64 = 1 << 2;
 
+/// The agent may ask for channels (`MK_PROTOCOL_CREATE`).
+pub const CREATE: u64 = 1 << 3;
+
 /// What one side knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {

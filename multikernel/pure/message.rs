@@ -20,6 +20,7 @@ const PING: u32 = 1;
 const ANSWER: u32 = 2;
 const SHUTDOWN: u32 = 3;
 const CREATE: u32 = 4;
+const REMOVE: u32 = 5;
 
 /// A message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,13 @@ pub enum Body<'a> {
     Create {
         /// Size of its rings; 0: any.
         ring_bytes: u32,
+        /// Its name.
+        name: Name,
+        /// The instance at its other end; `None`: the host.
+        peer: Option<Name>,
+    },
+    /// To the host: remove a channel.
+    Remove {
         /// Its name.
         name: Name,
         /// The instance at its other end; `None`: the host.
@@ -163,7 +171,7 @@ impl<'a> Message<'a> {
                     _ => return Err(Error::Field(16)),
                 })
             }
-            CREATE => {
+            CREATE | REMOVE => {
                 needs(CREATE_BYTES)?;
                 let name = |at| {
                     let bytes: [u8; name::BYTES] = array(bytes, at).ok_or(length)?;
@@ -172,10 +180,14 @@ impl<'a> Message<'a> {
                         _ => Some(Name::new(&bytes).map_err(Error::Name)?),
                     })
                 };
-                Body::Create {
-                    ring_bytes: u32(bytes, 16).ok_or(length)?,
-                    name: name(24)?.ok_or(Error::Name(name::Error::Empty))?,
-                    peer: name(56)?,
+                let (own, peer) = (name(24)?.ok_or(Error::Name(name::Error::Empty))?, name(56)?);
+                match kind {
+                    REMOVE => Body::Remove { name: own, peer },
+                    _ => Body::Create {
+                        ring_bytes: u32(bytes, 16).ok_or(length)?,
+                        name: own,
+                        peer,
+                    },
                 }
             }
             _ => Body::Unknown(kind),
@@ -193,6 +205,7 @@ impl<'a> Message<'a> {
             }
             Body::Shutdown(_) => (SHUTDOWN, 0, SHUTDOWN_BYTES),
             Body::Create { .. } => (CREATE, 0, CREATE_BYTES),
+            Body::Remove { .. } => (REMOVE, 0, CREATE_BYTES),
             Body::Unknown(kind) => (kind, 0, HEADER_BYTES),
         };
         let out = out.get_mut(..size)?;
@@ -203,12 +216,10 @@ impl<'a> Message<'a> {
         match &self.body {
             Body::Ping(bytes) | Body::Answer(_, bytes) => put(out, HEADER_BYTES, bytes)?,
             Body::Shutdown(how) => put(out, 16, &(*how as u32).to_le_bytes())?,
-            Body::Create {
-                ring_bytes,
-                name,
-                peer,
-            } => {
-                put(out, 16, &ring_bytes.to_le_bytes())?;
+            Body::Create { name, peer, .. } | Body::Remove { name, peer } => {
+                if let Body::Create { ring_bytes, .. } = &self.body {
+                    put(out, 16, &ring_bytes.to_le_bytes())?;
+                }
                 put(out, 24, name.as_bytes())?;
                 if let Some(peer) = peer {
                     put(out, 56, peer.as_bytes())?;

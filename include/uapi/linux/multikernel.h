@@ -67,6 +67,10 @@ struct mk_header {
 #define MK_BLOCKED_APIC_ID	(1ULL << 5)	/* no APIC ID is unused */
 #define MK_BLOCKED_TSC		(1ULL << 6)	/* the TSC's frequency is unknown */
 
+/* mk_query.role */
+#define MK_ROLE_HOST		0
+#define MK_ROLE_INSTANCE	1	/* which has channels, and no instances */
+
 /* mk_query.apic_mode */
 #define MK_APIC_XAPIC		1
 #define MK_APIC_X2APIC		2
@@ -85,6 +89,8 @@ struct mk_header {
  * @boot_cpu: out: the CPU that can never be lent
  * @spare_apic_id: out: an APIC ID that no CPU of this machine has; all ones:
  *	there is none
+ * @role: out: MK_ROLE_...
+ * @reserved: 0
  */
 struct mk_query {
 	struct mk_header header;
@@ -98,6 +104,8 @@ struct mk_query {
 	__u32 apic_mode;
 	__u32 boot_cpu;
 	__u32 spare_apic_id;
+	__u32 role;
+	__u32 reserved;
 };
 
 /* MK_CREATE: the instance goes when the last copy of this descriptor does */
@@ -414,8 +422,15 @@ struct mk_ask {
  *	from MK_CHANNEL_RING_MIN to MK_CHANNEL_RING_MAX; 0: a usual one. Not
  *	looked at by MK_CHANNEL_REMOVE
  * @to_bytes: size of the ring that the peer sends with; as @from_bytes
- * @peer_fd: descriptor of the instance at the other end; -1: the host
+ * @peer_fd: descriptor of the instance at the other end; -1: the host. In an
+ *	instance, which has none: -1
  * @reserved: 0
+ * @peer: in an instance, the name of the one at the other end; empty: the host.
+ *	On the host: empty
+ *
+ * On the host these are calls on the descriptor of an instance. In an instance
+ * they are calls on /dev/multikernel, by which its host is asked; both rings
+ * have one size then.
  *
  * The ends are the devices /dev/mk/PEER/NAME. An end is for root alone until
  * its mode or owner is changed; whoever may open it needs no other right.
@@ -427,12 +442,13 @@ struct mk_channel {
 	__u32 to_bytes;
 	__s32 peer_fd;
 	__u32 reserved;
+	char peer[MK_NAME_SIZE];
 };
 
 /* mk_channel_entry.state; later versions may know more */
 #define MK_CHANNEL_AWAY		0	/* an end has nobody who could use it */
 #define MK_CHANNEL_READY	1	/* both ends can be opened, or are open */
-#define MK_CHANNEL_OPEN		2	/* the host's end is open */
+#define MK_CHANNEL_OPEN		2	/* the end in this kernel is open */
 #define MK_CHANNEL_ENDING	3	/* one end was closed, the other not yet */
 
 /**

@@ -395,6 +395,7 @@ fn messages() {
         "MK_MESSAGE_ANSWER",
         "MK_MESSAGE_SHUTDOWN",
         "MK_MESSAGE_CREATE",
+        "MK_MESSAGE_REMOVE",
         "MK_ERROR_UNKNOWN",
         "MK_ERROR_FORBIDDEN",
         "MK_SHUTDOWN_POWER_OFF",
@@ -424,6 +425,10 @@ fn messages() {
         name: green,
         peer: Some(blue),
     };
+    let remove = Body::Remove {
+        name: green,
+        peer: Some(blue),
+    };
     for (body, kind, size) in [
         (Body::Ping(b""), "MK_MESSAGE_PING", "mk_message"),
         (
@@ -442,6 +447,7 @@ fn messages() {
             "mk_shutdown",
         ),
         (create, "MK_MESSAGE_CREATE", "mk_create"),
+        (remove, "MK_MESSAGE_REMOVE", "mk_create"),
     ] {
         let bytes = written(body);
         assert_eq!(bytes.len(), header.at(size));

@@ -359,6 +359,14 @@ fn wrong_messages() {
     let message = |body| Message { cookie: 1, body };
     assert_eq!(message(create).write(&mut bytes), Some(88));
     assert_eq!(Message::parse(&bytes), Ok(message(create)));
+    let remove = Body::Remove {
+        name: channel().name,
+        peer: Some(channel().name),
+    };
+    let mut other = [0xff; 88];
+    assert_eq!(message(remove).write(&mut other), Some(88));
+    assert_eq!(Message::parse(&other), Ok(message(remove)));
+    assert_eq!(other[16..24], [0; 8]);
     for len in 0..88 {
         assert_eq!(message(create).write(&mut vec![0; len]), None);
         assert_eq!(
