@@ -13,37 +13,36 @@
  *	talk rules PATH			what calls give that cannot succeed, with no peer's help
  *	talk edge PATH COUNT		as ask, by edge-triggered epoll and no call that waits
  *	talk hold PATH			open it, say "open", and wait for the end
+ *	talk time PATH COUNT SIZE	how long COUNT messages of SIZE bytes take to an echo and back,
+ *					in nanoseconds each; and over a pipe and a socket here
+ *	talk make NAME [PEER [BYTES]]	in an instance: make a channel with the host (also .) or an instance
+ *	talk role host|instance		succeed where /dev/multikernel is that one's
+ *	talk unmake NAME [PEER]		and remove it
  */
 #define _GNU_SOURCE
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/multikernel.h>
 
 #define MAX	65536
 
 static unsigned char out[MAX + 1], in[MAX + 1];
 
-__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("talk: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
+#define fail(...)	errx(1, __VA_ARGS__)
 
 static int open_end(const char *path, int flags)
 {
@@ -320,7 +319,7 @@ static void edge(const char *path, long count)
 		int ready = epoll_wait(epoll, &event, 1, 60000);
 
 		if (ready != 1)
-			fail("no edge after %ld messages sent, %ld taken", sent, got);
+			fail("nothing happens after %ld messages sent, %ld taken", sent, got);
 		while (sent < count) {
 			if (!size) {
 				size = size_of(&state);
@@ -352,6 +351,56 @@ static void edge(const char *path, long count)
 	close(fd);
 }
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+static uint64_t there_and_back(int to, int from, long count, size_t size)
+{
+	uint64_t start = now();
+	long n;
+
+	for (n = 0; n < count; n++) {
+		send_all(to, size, n);
+		if (read(from, in, size) != (ssize_t)size)
+			fail("read of message %ld: %m", n);
+	}
+	return (now() - start) / count;
+}
+
+/* A process that sends back what comes, on another CPU if there is one. */
+static void echo_here(int from, int to, size_t size)
+{
+	if (fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(from, in, size) == (ssize_t)size && write(to, in, size) == (ssize_t)size)
+		;
+	_exit(0);
+}
+
+static void measure(const char *path, long count, size_t size)
+{
+	int fd = open_end(path, 0), there[2], back[2], ends[2];
+
+	there_and_back(fd, fd, count / 10 + 1, size);
+	printf("channel %lu\n", there_and_back(fd, fd, count, size));
+	close(fd);
+	if (pipe2(there, O_CLOEXEC) || pipe2(back, O_CLOEXEC) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		fail("pipe: %m");
+	echo_here(there[0], back[1], size);
+	there_and_back(there[1], back[0], count / 10 + 1, size);
+	printf("pipe %lu\n", there_and_back(there[1], back[0], count, size));
+	echo_here(ends[1], ends[1], size);
+	there_and_back(ends[0], ends[0], count / 10 + 1, size);
+	printf("socket %lu\n", there_and_back(ends[0], ends[0], count, size));
+}
+
 static void hold(const char *path)
 {
 	int fd = open_end(path, 0);
@@ -360,6 +409,42 @@ static void hold(const char *path)
 	if (read(fd, in, sizeof(in)) != 0)
 		fail("this is not the end");
 	close(fd);
+}
+
+static int open_device(unsigned int role)
+{
+	struct mk_query query = { .header.size = sizeof(query) };
+	int fd = open("/dev/multikernel", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		fail("open: %m");
+	if (ioctl(fd, MK_QUERY, &query))
+		fail("MK_QUERY: %m");
+	if (query.role != role)
+		fail("this has role %u", query.role);
+	return fd;
+}
+
+static void manage(unsigned long request, const char *name, const char *peer, long bytes)
+{
+	char why[200] = "";
+	struct mk_channel channel = {
+		.header = {
+			.size = sizeof(channel),
+			.message = (uintptr_t)why,
+			.message_size = sizeof(why),
+		},
+		.from_bytes = bytes,
+		.to_bytes = bytes,
+		.peer_fd = -1,
+	};
+	int fd = open_device(MK_ROLE_INSTANCE);
+
+	snprintf(channel.name, sizeof(channel.name), "%s", name);
+	if (peer && strcmp(peer, "."))
+		snprintf(channel.peer, sizeof(channel.peer), "%s", peer);
+	if (ioctl(fd, request, &channel))
+		fail("%s: %m: %s", name, why);
 }
 
 int main(int argc, char **argv)
@@ -389,6 +474,14 @@ int main(int argc, char **argv)
 		edge(path, count);
 	else if (!strcmp(act, "hold"))
 		hold(path);
+	else if (!strcmp(act, "time"))
+		measure(path, count, more);
+	else if (!strcmp(act, "make"))
+		manage(MK_CHANNEL_CREATE, path, argv[3], more);
+	else if (!strcmp(act, "role"))
+		open_device(strcmp(path, "host") ? MK_ROLE_INSTANCE : MK_ROLE_HOST);
+	else if (!strcmp(act, "unmake"))
+		manage(MK_CHANNEL_REMOVE, path, argv[3], 0);
 	else
 		fail("talk what?");
 	return 0;

@@ -30,13 +30,13 @@ lines_of() { grep -c "multikernel: $1" /proc/iomem; }
 
 # ---- one that is asked, and stops -------------------------------------------
 
-check "an instance with an agent boots" begin blue 1-2 load,device
+check "an instance with an agent boots" begin blue 1-2 load,do:/talk+role+instance
 check "one without boots" boot plain 3
 check "the agent is ready" ready blue
 check "the host's log tells" host_said 'blue: its agent is ready'
 check "the list, too" listed blue ready
 check "it tells why it is gone only then" agent_is blue ready null
-check "the instance has no device for hosts" said blue "multikernel-agent: no host's device"
+check "the instance has no device for hosts" said blue 'multikernel-agent: ran /talk role instance: 0$'
 check "it answers" answers blue 100
 check "the one without has no agent" agent_is plain none null
 check "and is not asked" fails 'agent is not there' mkctl ping plain

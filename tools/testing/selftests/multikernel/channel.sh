@@ -147,7 +147,7 @@ wander() {
 	echo "wandered $times times"
 }
 begin wander wander
-check "messages come while the host's CPUs go" taskset -c 3 timeout "$BOOT" "$TALK" ask /dev/mk/blue/echo 500
+check "messages come while the host's CPUs go" talk ask echo 500
 check "which they did" end wander
 
 # ---- ends -------------------------------------------------------------------
@@ -165,9 +165,19 @@ check "both talk" has chat talking
 check "the instance is killed" mkctl kill blue
 check "who talks with it comes to an end" end chat
 check "the channel is left" channel_is chat .state away
-acts=exists:/dev/mk/host/echo,also:/talk+echo+/dev/mk/host/echo+100000,wander
+acts=exists:/dev/mk/host/echo,also:/talk+echo+/dev/mk/host/echo+100000
+acts+=,do:/talk+make+echo,do:/talk+make+asked,exists:/dev/mk/host/asked,also:/talk+echo+/dev/mk/host/asked
+acts+=,do:/talk+make+big+.+16777216,do:/talk+make+lost+nobody,do:/talk+unmake+chat,do:/talk+unmake+chat,wander
 check "it starts again" again blue "$acts"
 check "its channels are there again" talk ask echo 100
+check "the instance makes no second one of a name" ran blue 1 '/talk make echo'
+check "but makes another one" ran blue 0 '/talk make asked'
+check "both talk over it" talk ask asked 100
+check "it gets no more memory than is good" ran blue 1 '/talk make big \. 16777216'
+check "nor one with nobody" ran blue 1 '/talk make lost nobody'
+check "it removes one" ran blue 0 '/talk unmake chat'
+check "once" ran blue 1 '/talk unmake chat'
+check "which is nowhere any more" not test -e /dev/mk/blue/chat
 check "messages come while its CPUs go" talk ask echo 500
 check "which they did" said blue 'the doorbell is back on CPU 0$'
 check "it is unloaded with the instance" mkctl kill blue
