@@ -24,7 +24,9 @@ for directory; do
 	release=$(<"$directory/release")
 	check "$release: it boots" comes_up "$directory" 1
 	if [ "$kind" = without ]; then
-		check "$release: it has no agent" agent_is box none null
+		check "$release: its init says that there is no agent" \
+			logged box 'multikernel-init: no agent for this kernel'
+		check "$release: it has none" agent_is box none null
 		check "$release: it is killed" mkctl kill box
 		continue
 	fi
