@@ -55,8 +55,8 @@ struct mk_header {
 #define MK_FEATURE_MMAP		(1ULL << 0)	/* memory can be mapped, read-only */
 #define MK_FEATURE_STOP_REASON	(1ULL << 1)	/* a stop without an agent is seen */
 #define MK_FEATURE_AGENT	(1ULL << 2)	/* an agent is seen, and can be asked */
-#define MK_FEATURE_EVENTS	(1ULL << 3)	/* events can be read */
-#define MK_FEATURE_CHANNELS	(1ULL << 4)	/* there are channels */
+#define MK_FEATURE_CHANNELS	(1ULL << 3)	/* there are channels */
+#define MK_FEATURE_EVENTS	(1ULL << 5)	/* events can be read */
 
 /* mk_query.blockers: why this host cannot start an instance */
 #define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown, as for kexec */
