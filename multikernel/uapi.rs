@@ -36,7 +36,8 @@ arguments!(
     mk_command,
     mk_info,
     mk_ask,
-    mk_channel,
+    mk_channel_call,
+    mk_end,
     mk_heartbeat,
     mk_events,
 );

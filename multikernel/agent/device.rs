@@ -46,7 +46,7 @@ impl MiscDevice for Session {
                 query.role = MK_ROLE_INSTANCE;
                 Ok(0)
             }),
-            MK_CHANNEL_CREATE => ioctl::call(arg, 0, |channel: &mut mk_channel| {
+            MK_CHANNEL_CREATE => ioctl::call(arg, 0, |channel: &mut mk_channel_call| {
                 let (name, peer) = names(channel)?;
                 if channel.from_bytes != channel.to_bytes {
                     return Err(fail!(
@@ -65,7 +65,7 @@ impl MiscDevice for Session {
                     })
                     .map(|()| 0)
             }),
-            MK_CHANNEL_REMOVE => ioctl::call(arg, 0, |channel: &mut mk_channel| {
+            MK_CHANNEL_REMOVE => ioctl::call(arg, 0, |channel: &mut mk_channel_call| {
                 let (name, peer) = names(channel)?;
                 session.ask(Body::Remove { name, peer }).map(|()| 0)
             }),
@@ -79,7 +79,7 @@ impl MiscDevice for Session {
 }
 
 /// The name of a channel, and of the instance at its other end.
-fn names(channel: &mk_channel) -> Outcome<(Name, Option<Name>)> {
+fn names(channel: &mk_channel_call) -> Outcome<(Name, Option<Name>)> {
     if channel.reserved != 0 || channel.peer_fd != -1 {
         return Err(fail!(
             EINVAL,

@@ -10,6 +10,7 @@ use crate::{
     },
     sys::{node::Buffer, shared::View},
 };
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{bindings, new_mutex, prelude::*, sync::Arc, sync::Mutex};
 
 /// There is something to be read, or the end.
@@ -30,6 +31,8 @@ pub(crate) struct Conversation {
     sender: Mutex<Sender<View>>,
     #[pin]
     receiver: Mutex<Receiver<View>>,
+    /// User space has the rings mapped, and keeps the positions.
+    is_mapped: AtomicBool,
     party: Party,
 }
 
@@ -54,6 +57,7 @@ impl Conversation {
                 mirror: view.swapped(),
                 view,
                 other,
+                is_mapped: AtomicBool::new(false),
                 party,
             }),
             GFP_KERNEL,
@@ -75,6 +79,9 @@ impl Conversation {
     /// Takes a message. With `is_wanted`, the peer rings when there is one.
     pub(crate) fn receive(&self, to: &mut Buffer, is_wanted: bool) -> Step<Result<usize>> {
         let mut receiver = self.receiver.lock();
+        if self.is_mapped() {
+            return Step::Done(Err(EBUSY));
+        }
         loop {
             match receiver.peek() {
                 Ok(message) => {
@@ -105,6 +112,9 @@ impl Conversation {
     pub(crate) fn send(&self, from: &mut Buffer, is_wanted: bool) -> Step<Result<usize>> {
         let len = from.len();
         let mut sender = self.sender.lock();
+        if self.is_mapped() {
+            return Step::Done(Err(EBUSY));
+        }
         loop {
             match sender.reserve(len) {
                 Ok(slot) => {
@@ -131,6 +141,9 @@ impl Conversation {
     /// Which of the events `wanted` there are; for the others the peer rings. There is room when any
     /// message fits.
     pub(crate) fn events(&self, wanted: u32) -> u32 {
+        if self.is_mapped() {
+            return self.mapped_events();
+        }
         let mut events = 0;
         if wanted & READABLE != 0 && !self.receiver.lock().wait() {
             events |= READABLE;
@@ -147,6 +160,47 @@ impl Conversation {
             Err(SendError::Left(_)) => ended & !bindings::POLLERR,
             Err(SendError::Broken(_)) => ended,
         }
+    }
+
+    /// User space knows the positions, and has said what it waits for.
+    fn mapped_events(&self) -> u32 {
+        let (is_readable, is_writable) = self.glance();
+        let mut events = 0;
+        for (is_there, event) in [(is_readable, READABLE), (is_writable, WRITABLE)] {
+            if is_there {
+                events |= event;
+            }
+        }
+        match self.peer_left() {
+            None => events,
+            Some(_) => (events & !WRITABLE) | READABLE | ENDED & !bindings::POLLERR,
+        }
+    }
+
+    /// The rings are user space's from now on. `EBUSY`: there were messages that it does not know of.
+    pub(crate) fn map(&self) -> Result {
+        let (sender, receiver) = (self.sender.lock(), self.receiver.lock());
+        if sender.tail() != 0 || receiver.head() != 0 {
+            return Err(EBUSY);
+        }
+        self.is_mapped.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.is_mapped.load(Ordering::Relaxed)
+    }
+
+    /// Rings the peer.
+    pub(crate) fn ring(&self) {
+        self.party.ring();
+    }
+
+    /// This side's half, and the peer's: where they are, and the sizes of their data.
+    pub(crate) fn halves(&self) -> [(u64, Size); 2] {
+        let own = self.sender.lock().size();
+        let View { own: part, other } = &self.view;
+        [(part.address(), own), (other.address(), self.other)]
     }
 
     /// Whether the peer has left, and whether it is dead.

@@ -7,13 +7,18 @@ use super::{
     switchboard::Switchboard,
 };
 use crate::{
-    host::fail::report,
-    pure::{half::State, name::Name, ring::Fault},
+    host::{fail::report, ioctl},
+    pure::{
+        half::{self, State},
+        name::Name,
+        ring::Fault,
+    },
     sys::{
         ffi,
-        node::{self, Buffer, Files, Node, Poll},
+        node::{self, Buffer, Files, Memory, Node, Poll},
         wait::{new_queue, Queue},
     },
+    uapi::*,
 };
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use kernel::{
@@ -56,6 +61,8 @@ pub(crate) struct Endpoint {
 
 struct Life {
     is_open: bool,
+    /// What the file has mapped.
+    mapped: Option<Arc<Conversation>>,
     is_removed: bool,
 }
 
@@ -67,6 +74,7 @@ impl Endpoint {
                 name,
                 life <- new_mutex!(Life {
                     is_open: false,
+                    mapped: None,
                     is_removed: false,
                 }),
                 current <- new_spinlock_irq!(None),
@@ -288,15 +296,54 @@ impl Files for Endpoint {
         }
     }
 
+    fn ioctl(&self, command: u32, address: usize) -> Result<isize> {
+        match command {
+            MK_END_INFO => ioctl::call(address, 0, |info: &mut mk_end| {
+                let conversation = self.current().ok_or(EPIPE)?;
+                let [own, peer] = conversation.halves();
+                (info.own_bytes, info.peer_bytes) = (own.1.bytes(), peer.1.bytes());
+                Ok(0)
+            }),
+            // As cheap as can be.
+            MK_END_RING => {
+                self.current().ok_or(EPIPE)?.ring();
+                Ok(0)
+            }
+            _ => Err(ENOTTY),
+        }
+    }
+
+    fn map(&self, offset: u64, bytes: u64, is_written: bool) -> Result<Memory> {
+        const OWN: u64 = MK_END_OWN as u64;
+        let mut life = self.life.lock();
+        let conversation = self.current().ok_or(ENODEV)?;
+        let [own, peer] = conversation.halves();
+        let ((start, size), may_write) = match offset {
+            OWN => (own, true),
+            MK_END_PEER => (peer, false),
+            _ => return Err(EINVAL),
+        };
+        if bytes > half::DATA as u64 + u64::from(size.bytes()) {
+            return Err(EINVAL);
+        }
+        if is_written && !may_write {
+            return Err(EACCES);
+        }
+        conversation.map()?;
+        life.mapped = Some(conversation);
+        Ok(Memory { start, may_write })
+    }
+
     fn release(&self) {
-        let former = {
+        let (former, mapped) = {
             let mut life = self.life.lock();
             life.is_open = false;
-            self.current.lock().take()
+            (self.current.lock().take(), life.mapped.take())
         };
         if let Some(former) = former {
             former.publish(State::Closed);
         }
+        drop(mapped);
         self.openers.wake(0);
     }
 }

@@ -127,7 +127,7 @@ impl Handle {
                 let force = arg.header.flags & MK_DESTROY_FORCE != 0;
                 instance.destroy(force).map(|()| 0)
             }),
-            MK_CHANNEL_CREATE => ioctl::call(address, 0, |arg: &mut mk_channel| {
+            MK_CHANNEL_CREATE => ioctl::call(address, 0, |arg: &mut mk_channel_call| {
                 no_peer_name(arg)?;
                 let peer = instance_of(arg.peer_fd)?;
                 let name = valid(&arg.name)?;
@@ -135,7 +135,7 @@ impl Handle {
                 let host = instance.host();
                 Host::wire(host, &self.instance, peer, name, bytes).map(|_| 0)
             }),
-            MK_CHANNEL_REMOVE => ioctl::call(address, 0, |arg: &mut mk_channel| {
+            MK_CHANNEL_REMOVE => ioctl::call(address, 0, |arg: &mut mk_channel_call| {
                 no_peer_name(arg)?;
                 let peer = instance_of(arg.peer_fd)?;
                 let name = valid(&arg.name)?;
@@ -414,7 +414,7 @@ unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area
 }
 
 /// Who has a descriptor of one instance is not to reach others by their names.
-fn no_peer_name(channel: &mk_channel) -> Outcome {
+fn no_peer_name(channel: &mk_channel_call) -> Outcome {
     reserved(channel.reserved)?;
     match channel.peer {
         [0, ..] => Ok(()),

@@ -101,6 +101,11 @@ extern "C" {
     pub(crate) fn mk_node_opened(inode: *mut bindings::inode, file: *mut bindings::file);
     pub(crate) fn mk_call_waits(call: *mut bindings::kiocb) -> bool;
     pub(crate) fn mk_poll_wanted(table: *mut bindings::poll_table_struct) -> u32;
+    pub(crate) fn mk_map_physical(
+        vma: *mut bindings::vm_area_struct,
+        start: u64,
+        may_write: bool,
+    ) -> c_int;
     pub(crate) fn mk_broken_pipe();
 }
 

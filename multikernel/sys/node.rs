@@ -3,7 +3,7 @@
 //! Device nodes that come and go, and what is asked of their files.
 
 use super::{ffi, shared::View};
-use crate::pure::ring::Pieces;
+use crate::pure::{range::PAGE, ring::Pieces};
 use core::marker::PhantomData;
 use kernel::{
     bindings,
@@ -23,8 +23,18 @@ pub(crate) trait Files: Send + Sync + Sized + 'static {
     fn write(&self, from: &mut Buffer, may_wait: bool) -> Result<usize>;
     /// Which of the events `wanted` there are; `register` has to be called first.
     fn poll(&self, poll: &Poll, wanted: u32) -> u32;
+    fn ioctl(&self, command: u32, address: usize) -> Result<isize>;
+    /// Where the memory is that is to be mapped: `bytes` from `offset` on. It has to stay until the file
+    /// is released, as a mapping keeps the file.
+    fn map(&self, offset: u64, bytes: u64, is_written: bool) -> Result<Memory>;
     /// The file is closed.
     fn release(&self);
+}
+
+/// Memory for user space.
+pub(crate) struct Memory {
+    pub(crate) start: u64,
+    pub(crate) may_write: bool,
 }
 
 /// The nodes of this module can be there.
@@ -147,6 +157,9 @@ impl<T: Files> Operations<T> {
         read_iter: Some(read_iter::<T>),
         write_iter: Some(write_iter::<T>),
         poll: Some(poll::<T>),
+        unlocked_ioctl: Some(ioctl::<T>),
+        compat_ioctl: bindings::compat_ptr_ioctl,
+        mmap: Some(mmap::<T>),
         ..pin_init::zeroed()
     };
 }
@@ -236,4 +249,47 @@ unsafe extern "C" fn poll<T: Files>(
 ) -> bindings::__poll_t {
     // SAFETY: By the contract of this function.
     unsafe { opened::<T>(file).poll(&Poll { file, table }, ffi::mk_poll_wanted(table)) }
+}
+
+/// # Safety
+///
+/// The arguments are those of a call on a file that was opened by [`open`].
+unsafe extern "C" fn ioctl<T: Files>(
+    file: *mut bindings::file,
+    command: c_uint,
+    address: c_ulong,
+) -> c_long {
+    // SAFETY: By the contract of this function.
+    match unsafe { opened::<T>(file) }.ioctl(command, address) {
+        Ok(value) => value as c_long,
+        Err(errno) => errno.to_errno() as c_long,
+    }
+}
+
+/// # Safety
+///
+/// The file was opened by [`open`], and the area is being set up.
+unsafe extern "C" fn mmap<T: Files>(
+    file: *mut bindings::file,
+    vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    // SAFETY: By the contract of this function.
+    let (file, range, flags, offset) = unsafe {
+        let area = (*vma).__bindgen_anon_1.__bindgen_anon_1;
+        let flags = (*vma).__bindgen_anon_2.vm_flags;
+        (opened::<T>(file), area, flags, (*vma).vm_pgoff as u64)
+    };
+    from_result(|| {
+        // Nobody gets a copy of memory that another kernel writes.
+        if flags & bindings::VM_SHARED as c_ulong == 0 {
+            return Err(EINVAL);
+        }
+        let is_written = flags & bindings::VM_WRITE as c_ulong != 0;
+        let offset = offset.checked_mul(PAGE).ok_or(EINVAL)?;
+        let bytes = range.vm_end as u64 - range.vm_start as u64;
+        let memory = file.map(offset, bytes, is_written)?;
+        // SAFETY: The area is being set up. The memory stays as long as the file, which the area keeps.
+        to_result(unsafe { ffi::mk_map_physical(vma, memory.start, memory.may_write) })?;
+        Ok(0)
+    })
 }

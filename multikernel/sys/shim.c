@@ -650,6 +650,14 @@ u32 mk_poll_wanted(struct poll_table_struct *table)
 	return (__force u32)poll_requested_events(table);
 }
 
+int mk_map_physical(struct vm_area_struct *vma, phys_addr_t start, bool may_write)
+{
+	if (!may_write)
+		vm_flags_clear(vma, VM_MAYWRITE);
+	return remap_pfn_range(vma, vma->vm_start, PHYS_PFN(start), vma->vm_end - vma->vm_start,
+			       vma->vm_page_prot);
+}
+
 void mk_broken_pipe(void)
 {
 	send_sig(SIGPIPE, current, 0);

@@ -83,6 +83,7 @@ void mk_node_opened(struct inode *inode, struct file *file);
 bool mk_call_waits(struct kiocb *call);
 struct poll_table_struct;
 u32 mk_poll_wanted(struct poll_table_struct *table);
+int mk_map_physical(struct vm_area_struct *vma, phys_addr_t start, bool may_write);
 void mk_broken_pipe(void);
 
 #endif /* _MULTIKERNEL_SHIM_H */

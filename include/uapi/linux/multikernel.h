@@ -415,7 +415,7 @@ struct mk_ask {
 #define MK_CHANNEL_MESSAGE_MAX	(64U << 10)	/* or a little less than the ring */
 
 /**
- * struct mk_channel - MK_CHANNEL_CREATE, MK_CHANNEL_REMOVE
+ * struct mk_channel_call - MK_CHANNEL_CREATE, MK_CHANNEL_REMOVE
  * @header: no flags
  * @name: as that of an instance, without '!'
  * @from_bytes: size of the ring that this instance sends with, a power of two
@@ -435,7 +435,7 @@ struct mk_ask {
  * The ends are the devices /dev/mk/PEER/NAME. An end is for root alone until
  * its mode or owner is changed; whoever may open it needs no other right.
  */
-struct mk_channel {
+struct mk_channel_call {
 	struct mk_header header;
 	char name[MK_NAME_SIZE];
 	__u32 from_bytes;
@@ -471,6 +471,34 @@ struct mk_channel_entry {
 	__u32 from_bytes;
 	__u32 to_bytes;
 	__aligned_u64 conversations;
+};
+
+/* ---- on the end of a channel, /dev/mk/PEER/NAME --------------------------- */
+
+#define MK_END_INFO		_IO(MK_IOC, 0x60)
+#define MK_END_RING		_IO(MK_IOC, 0x61)	/* no argument: ring the peer */
+
+/*
+ * Where mmap() finds the two halves of the channel: struct mk_half of
+ * include/linux/multikernel_abi.h, and the data behind it. The peer's can only
+ * be read. Once one is mapped its user moves the messages, as
+ * Documentation/multikernel/protocol.rst says: read() and write() give -EBUSY,
+ * and poll() tells whether there is what the words @want_data and @want_room
+ * of the own half wait for.
+ */
+#define MK_END_OWN		0ULL
+#define MK_END_PEER		(1ULL << 40)
+
+/**
+ * struct mk_end - MK_END_INFO: how large the rings are
+ * @header: no flags
+ * @own_bytes: out: size of the data in the half that this end writes
+ * @peer_bytes: out: of the one that the peer writes
+ */
+struct mk_end {
+	struct mk_header header;
+	__u32 own_bytes;
+	__u32 peer_bytes;
 };
 
 /* mk_heartbeat.hung_ms of a new instance */

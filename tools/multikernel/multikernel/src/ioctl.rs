@@ -55,7 +55,7 @@ requests!(
     mk_command,
     mk_info,
     mk_ask,
-    mk_channel,
+    mk_channel_call,
     mk_events,
     mk_heartbeat
 );
@@ -311,7 +311,7 @@ fn channel(
     instance: BorrowedFd<'_>,
     opcode: Opcode,
     name: &str,
-    request: abi::mk_channel,
+    request: abi::mk_channel_call,
 ) -> Result<()> {
     let mut request = request;
     put_name(&mut request.name, name)?;
@@ -327,7 +327,7 @@ pub(crate) fn create_channel(
     from_bytes: u32,
     to_bytes: u32,
 ) -> Result<()> {
-    let request = abi::mk_channel {
+    let request = abi::mk_channel_call {
         from_bytes,
         to_bytes,
         peer_fd: peer.map_or(-1, |fd| fd.as_raw_fd()),
@@ -341,7 +341,7 @@ pub(crate) fn remove_channel(
     name: &str,
     peer: Option<BorrowedFd<'_>>,
 ) -> Result<()> {
-    let request = abi::mk_channel {
+    let request = abi::mk_channel_call {
         peer_fd: peer.map_or(-1, |fd| fd.as_raw_fd()),
         ..Default::default()
     };

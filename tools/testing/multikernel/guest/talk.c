@@ -13,6 +13,8 @@
  *	talk rules PATH			what calls give that cannot succeed, with no peer's help
  *	talk edge PATH COUNT		as ask, by edge-triggered epoll and no call that waits
  *	talk hold PATH			open it, say "open", and wait for the end
+ *	talk map PATH COUNT		as ask, with mapped rings, and by no call but to ring and to wait
+ *	talk uring PATH COUNT		as ask, by io_uring: a read waits before anything is sent
  *	talk time PATH COUNT SIZE	how long COUNT messages of SIZE bytes take to an echo and back,
  *					in nanoseconds each; and over a pipe and a socket here
  *	talk make NAME [PEER [BYTES]]	in an instance: make a channel with the host (also .) or an instance
@@ -31,12 +33,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/io_uring.h>
 #include <linux/multikernel.h>
+#include "../../../../include/linux/multikernel_abi.h"
 
 #define MAX	65536
 
@@ -401,6 +407,226 @@ static void measure(const char *path, long count, size_t size)
 	printf("socket %lu\n", there_and_back(ends[0], ends[0], count, size));
 }
 
+/* A ring, from one side. Positions are kept here: the words are only told. */
+struct ring {
+	struct mk_half *words;
+	unsigned char *data;
+	uint32_t bytes;
+	uint64_t position;
+};
+
+static struct ring map_ring(int fd, uint64_t at, uint32_t bytes, int protection)
+{
+	struct ring ring = { .bytes = bytes };
+
+	ring.words = mmap(NULL, sizeof(*ring.words) + bytes, protection, MAP_SHARED, fd, at);
+	if (ring.words == MAP_FAILED)
+		fail("mmap at %#lx: %m", at);
+	ring.data = (unsigned char *)(ring.words + 1);
+	return ring;
+}
+
+static uint64_t record(size_t size)
+{
+	return (MK_RING_HEADER + size + MK_RING_LINE - 1) / MK_RING_LINE * MK_RING_LINE;
+}
+
+static uint64_t *header(struct ring *ring, uint64_t position)
+{
+	return (uint64_t *)(ring->data + position % ring->bytes);
+}
+
+/* Copies between a ring and a buffer, from a position on. */
+static void move(struct ring *ring, uint64_t position, unsigned char *buffer, size_t size, int out)
+{
+	size_t at = position % ring->bytes, first = ring->bytes - at;
+
+	if (first > size)
+		first = size;
+	if (out) {
+		memcpy(ring->data + at, buffer, first);
+		memcpy(ring->data, buffer + first, size - first);
+	} else {
+		memcpy(buffer, ring->data + at, first);
+		memcpy(buffer + first, ring->data, size - first);
+	}
+}
+
+static void wait_for(int fd, short events)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = events };
+
+	if (poll(&poll_fd, 1, 60000) != 1 || !(poll_fd.revents & events))
+		fail("waiting gives %#x", poll_fd.revents);
+}
+
+#define store(word, value)	__atomic_store_n((word), (value), __ATOMIC_RELEASE)
+#define load(word)		__atomic_load_n((word), __ATOMIC_ACQUIRE)
+#define fence()			__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+static void map(const char *path, long count)
+{
+	int fd = open_end(path, 0);
+	struct mk_end end = { .header.size = sizeof(end) };
+	struct ring own, peer;
+	uint64_t state = 5, word, told, next;
+	long n, rung = 0;
+
+	if (ioctl(fd, MK_END_INFO, &end))
+		fail("MK_END_INFO: %m");
+	errno = 0;
+	if (mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, MK_END_PEER) != MAP_FAILED ||
+	    errno != EACCES)
+		fail("the peer's half can be written: %m");
+	if (mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, MK_END_PEER) != MAP_FAILED)
+		fail("the peer's half can be copied");
+	if (mmap(NULL, end.own_bytes + 8192, PROT_READ, MAP_SHARED, fd, MK_END_OWN) != MAP_FAILED)
+		fail("more than a half can be mapped");
+	own = map_ring(fd, MK_END_OWN, end.own_bytes, PROT_READ | PROT_WRITE);
+	peer = map_ring(fd, MK_END_PEER, end.peer_bytes, PROT_READ);
+	expect("writing", write(fd, out, 1), EBUSY);
+	expect("reading", read(fd, in, 1), EBUSY);
+	if (mprotect(peer.words, 4096, PROT_READ | PROT_WRITE) != -1)
+		fail("the peer's half can be made writable");
+
+	for (n = 0; n < count; n++) {
+		size_t size = size_of(&state), got;
+
+		fill(size, &state);
+		/* Each message is read before the next one is sent: there is room. */
+		next = own.position + record(size);
+		move(&own, own.position + MK_RING_HEADER, out, size, 1);
+		store(header(&own, next), 0);
+		store(header(&own, own.position), own.position / MK_RING_LINE << 32 | size);
+		told = own.position;
+		own.position = next;
+		fence();
+		word = load(&peer.words->want_data);
+		if (word >= told && word < next) {
+			if (ioctl(fd, MK_END_RING))
+				fail("MK_END_RING: %m");
+			rung++;
+		}
+		while (!(word = load(header(&peer, peer.position)))) {
+			store(&own.words->want_data, peer.position);
+			fence();
+			if (!load(header(&peer, peer.position)))
+				wait_for(fd, POLLIN);
+		}
+		got = (uint32_t)word;
+		if (word >> 32 != (uint32_t)(peer.position / MK_RING_LINE))
+			fail("a header is %#lx", word);
+		move(&peer, peer.position + MK_RING_HEADER, in, got, 0);
+		told = peer.position;
+		peer.position += record(got);
+		store(&own.words->head, peer.position);
+		fence();
+		word = load(&peer.words->want_room);
+		if (told < word && word <= peer.position && ioctl(fd, MK_END_RING))
+			fail("MK_END_RING: %m");
+		compare(got, size, n);
+	}
+	printf("%ld messages, rung for %ld\n", n, rung);
+	/* The mappings keep the file, and it the memory. */
+	close(fd);
+	if (load(&own.words->state) != MK_HALF_OPEN)
+		fail("the half has the state %lu", (unsigned long)load(&own.words->state));
+}
+
+/* The rings of an io_uring instance. */
+struct uring {
+	int fd;
+	struct io_uring_params params;
+	unsigned char *rings;
+	struct io_uring_sqe *entries;
+};
+
+static struct uring uring_setup(void)
+{
+	struct uring uring = {};
+	size_t bytes;
+
+	uring.fd = syscall(SYS_io_uring_setup, 4, &uring.params);
+	if (uring.fd < 0)
+		fail("io_uring_setup: %m");
+	bytes = uring.params.cq_off.cqes +
+		uring.params.cq_entries * sizeof(struct io_uring_cqe);
+	uring.rings = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			   uring.fd, IORING_OFF_SQ_RING);
+	uring.entries = mmap(NULL, uring.params.sq_entries * sizeof(*uring.entries),
+			     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, uring.fd,
+			     IORING_OFF_SQES);
+	if (uring.rings == MAP_FAILED || uring.entries == MAP_FAILED)
+		fail("mmap of an io_uring: %m");
+	return uring;
+}
+
+static uint32_t *uring_word(struct uring *uring, uint32_t offset)
+{
+	return (uint32_t *)(uring->rings + offset);
+}
+
+static void uring_submit(struct uring *uring, int op, int fd, void *buffer, size_t size)
+{
+	uint32_t *tail = uring_word(uring, uring->params.sq_off.tail);
+	uint32_t at = *tail & *uring_word(uring, uring->params.sq_off.ring_mask);
+
+	memset(&uring->entries[at], 0, sizeof(*uring->entries));
+	uring->entries[at].opcode = op;
+	uring->entries[at].fd = fd;
+	uring->entries[at].addr = (uintptr_t)buffer;
+	uring->entries[at].len = size;
+	uring->entries[at].user_data = op;
+	uring_word(uring, uring->params.sq_off.array)[at] = at;
+	store(tail, *tail + 1);
+	if (syscall(SYS_io_uring_enter, uring->fd, 1, 0, 0, NULL, 0) != 1)
+		fail("io_uring_enter: %m");
+}
+
+/* What the next of them to complete has given. */
+static int uring_wait(struct uring *uring, uint64_t *op)
+{
+	uint32_t *head = uring_word(uring, uring->params.cq_off.head);
+	uint32_t mask = *uring_word(uring, uring->params.cq_off.ring_mask);
+	struct io_uring_cqe *cqe;
+	int result;
+
+	while (*head == load(uring_word(uring, uring->params.cq_off.tail)))
+		if (syscall(SYS_io_uring_enter, uring->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+			fail("io_uring_enter: %m");
+	cqe = (struct io_uring_cqe *)(uring->rings + uring->params.cq_off.cqes) + (*head & mask);
+	*op = cqe->user_data;
+	result = cqe->res;
+	store(head, *head + 1);
+	return result;
+}
+
+static void ask_by_uring(const char *path, long count)
+{
+	int fd = open_end(path, 0);
+	struct uring uring = uring_setup();
+	uint64_t state = 11, op;
+	long n;
+
+	for (n = 0; n < count; n++) {
+		size_t size = size_of(&state);
+		int i, result;
+
+		fill(size, &state);
+		uring_submit(&uring, IORING_OP_READ, fd, in, sizeof(in));
+		uring_submit(&uring, IORING_OP_WRITE, fd, out, size);
+		for (i = 0; i < 2; i++) {
+			result = uring_wait(&uring, &op);
+			errno = -result;
+			if (op == IORING_OP_READ)
+				compare(result < 0 ? -1 : result, size, n);
+			else if (result != (int)size)
+				fail("write of message %ld gives %d", n, result);
+		}
+	}
+	close(fd);
+}
+
 static void hold(const char *path)
 {
 	int fd = open_end(path, 0);
@@ -428,7 +654,7 @@ static int open_device(unsigned int role)
 static void manage(unsigned long request, const char *name, const char *peer, long bytes)
 {
 	char why[200] = "";
-	struct mk_channel channel = {
+	struct mk_channel_call channel = {
 		.header = {
 			.size = sizeof(channel),
 			.message = (uintptr_t)why,
@@ -474,6 +700,10 @@ int main(int argc, char **argv)
 		edge(path, count);
 	else if (!strcmp(act, "hold"))
 		hold(path);
+	else if (!strcmp(act, "uring"))
+		ask_by_uring(path, count);
+	else if (!strcmp(act, "map"))
+		map(path, count);
 	else if (!strcmp(act, "time"))
 		measure(path, count, more);
 	else if (!strcmp(act, "make"))

@@ -120,6 +120,9 @@ check "nothing is lost of many" talk check up 2000 7
 check "in the other direction" talk stream down 2000 9
 check "neither" ran blue 0 '/talk check /dev/mk/host/down 2000 9'
 check "edge-triggered epoll sees every edge" talk edge echo 300
+check "io_uring waits for messages" talk uring echo 500
+check "rings can be mapped" talk map echo 500
+check "and then be read and written again" talk ask echo 10
 check "what calls must not do they do not" talk rules own
 check "nor in the instance" ran blue 0 '/talk rules /dev/mk/host/mine'
 check "others are not let in" fails 'Permission denied' \
@@ -192,13 +195,14 @@ check "no end is on the host" not test -e /dev/mk/blue/pair
 acts=exists:/dev/mk/green/pair,also:/talk+echo+/dev/mk/green/pair+100000
 check "the first starts" again blue "$acts"
 acts=exists:/dev/mk/blue/pair,do:/talk+ask+/dev/mk/blue/pair+10
-acts+=,do:/talk+ask+/dev/mk/blue/pair+1000+64,do:/talk+edge+/dev/mk/blue/pair+200,do:/talk+chatter+/dev/mk/blue/pair
+acts+=,do:/talk+ask+/dev/mk/blue/pair+1000+64,do:/talk+edge+/dev/mk/blue/pair+200,do:/talk+map+/dev/mk/blue/pair+200,do:/talk+chatter+/dev/mk/blue/pair
 check "and the second" again green "$acts"
 check "they talk" ran green 0 '/talk ask /dev/mk/blue/pair 10'
 rings=$(rings)
 check "much" ran green 0 '/talk ask /dev/mk/blue/pair 1000 64'
 check "without the host" [ $(($(rings) - rings)) -lt 100 ]
 check "with edges" ran green 0 '/talk edge /dev/mk/blue/pair 200'
+check "with mapped rings" ran green 0 '/talk map /dev/mk/blue/pair 200'
 check "and more" said green 'talking'
 check "one is killed meanwhile" mkctl kill blue
 check "the other one notices" ran green 0 '/talk chatter /dev/mk/blue/pair'
