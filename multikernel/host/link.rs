@@ -109,7 +109,7 @@ pub(crate) struct Link {
     switchboard: Arc<Switchboard>,
     caller: Arc<Caller>,
     #[pin]
-    inner: Mutex<Inner>,
+    inner: Mutex<KBox<Inner>>,
     #[pin]
     reach: SpinLock<Reach>,
     /// Something in `asked` has an answer.
@@ -147,6 +147,30 @@ struct Inner {
     complaints: u32,
     /// Its CPUs are, or are about to be, the host's again.
     is_closed: bool,
+}
+
+impl Inner {
+    /// Apart from its user, so that it is on one of their stacks only.
+    #[inline(never)]
+    fn new(directory: Directory) -> Result<KBox<Self>> {
+        let inner = Self {
+            run: 0,
+            host_doorbell: 0,
+            seen: Seen::None,
+            attach: None,
+            features: 0,
+            control: None,
+            directory,
+            lent: KVec::new(),
+            watch: None,
+            cookie: 0,
+            asked: KVec::new(),
+            requests: KVec::with_capacity(REQUESTS_MAX, GFP_KERNEL)?,
+            complaints: 0,
+            is_closed: false,
+        };
+        Ok(KBox::new(inner, GFP_KERNEL)?)
+    }
 }
 
 /// What an agent has asked for, and is answered later.
@@ -214,6 +238,7 @@ impl Link {
             other: agent,
         };
         let directory = Directory::new(area.clone(), CHANNELS_AT as usize);
+        let inner = Inner::new(directory)?;
         let link = Arc::pin_init(
             try_pin_init!(Self {
                 name: *name,
@@ -230,22 +255,7 @@ impl Link {
                     own: from_host,
                     other: from_agent,
                 },
-                inner <- new_mutex!(Inner {
-                    run: 0,
-                    host_doorbell: 0,
-                    seen: Seen::None,
-                    attach: None,
-                    features: 0,
-                    control: None,
-                    directory,
-                    lent: KVec::new(),
-                    watch: None,
-                    cookie: 0,
-                    asked: KVec::new(),
-                    requests: KVec::with_capacity(REQUESTS_MAX, GFP_KERNEL)?,
-                    complaints: 0,
-                    is_closed: false,
-                }),
+                inner <- new_mutex!(inner),
                 answered <- new_condvar!(),
             }? Error),
             GFP_KERNEL,
@@ -294,7 +304,7 @@ impl Link {
     /// anybody sees something else.
     pub(crate) fn look(&self, tell: impl FnOnce(Seen)) -> Seen {
         let mut guard = self.inner.lock();
-        let inner = &mut *guard;
+        let inner = &mut **guard;
         if !inner.is_closed {
             self.see(inner);
             self.listen(inner);
@@ -315,7 +325,7 @@ impl Link {
     /// agent has said last.
     pub(crate) fn close(&self) -> Seen {
         let mut guard = self.inner.lock();
-        let inner = &mut *guard;
+        let inner = &mut **guard;
         if !inner.is_closed {
             inner.is_closed = true;
             self.reach.lock().is_closed = true;
@@ -342,7 +352,7 @@ impl Link {
             Question::PowerOff => (Body::Shutdown(message::How::PowerOff), &[][..]),
         };
         let mut guard = self.inner.lock();
-        let inner = &mut *guard;
+        let inner = &mut **guard;
         inner.cookie += 1;
         let cookie = inner.cookie;
         let control = inner.control.as_mut().ok_or_else(|| no_agent(inner.seen))?;
@@ -682,7 +692,7 @@ impl Link {
     /// Answers it.
     pub(crate) fn reply(&self, request: &Request, outcome: message::Outcome, rest: &[u8]) {
         let mut guard = self.inner.lock();
-        let inner = &mut *guard;
+        let inner = &mut **guard;
         let Some(control) = &mut inner.control else {
             return;
         };
