@@ -144,9 +144,8 @@ proptest! {
                     }
                 }
             }
-            for side in 0..2 {
-                prop_assert_eq!(broker.side(side) == Side::Engaged, uses[side]);
-            }
+            let engaged = [0, 1].map(|side| broker.side(side) == Side::Engaged);
+            prop_assert_eq!(engaged, uses);
         }
     }
 }
