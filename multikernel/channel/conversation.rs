@@ -10,7 +10,7 @@ use crate::{
     },
     sys::{node::Buffer, shared::View},
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::{bindings, new_mutex, prelude::*, sync::Arc, sync::Mutex};
 
 /// There is something to be read, or the end.
@@ -19,6 +19,13 @@ pub(crate) const READABLE: u32 = bindings::POLLIN | bindings::POLLRDNORM;
 pub(crate) const WRITABLE: u32 = bindings::POLLOUT | bindings::POLLWRNORM;
 /// What else can be told of the end.
 pub(crate) const ENDED: u32 = bindings::POLLHUP | bindings::POLLRDHUP | bindings::POLLERR;
+
+/// Nobody has moved a message yet.
+const NOBODY: u32 = 0;
+/// This module does, for who reads and writes.
+const KERNEL: u32 = 1;
+/// A program does, with the rings mapped.
+const USER: u32 = 2;
 
 /// A conversation. When nobody uses it any more the host is told, after all else of it is gone.
 #[pin_data]
@@ -31,8 +38,9 @@ pub(crate) struct Conversation {
     sender: Mutex<Sender<View>>,
     #[pin]
     receiver: Mutex<Receiver<View>>,
-    /// User space has the rings mapped, and keeps the positions.
-    is_mapped: AtomicBool,
+    own: Size,
+    /// Who keeps the positions in the rings: [`NOBODY`] yet, and so on.
+    mover: AtomicU32,
     party: Party,
 }
 
@@ -57,7 +65,8 @@ impl Conversation {
                 mirror: view.swapped(),
                 view,
                 other,
-                is_mapped: AtomicBool::new(false),
+                own,
+                mover: AtomicU32::new(NOBODY),
                 party,
             }),
             GFP_KERNEL,
@@ -79,8 +88,8 @@ impl Conversation {
     /// Takes a message. With `is_wanted`, the peer rings when there is one.
     pub(crate) fn receive(&self, to: &mut Buffer, is_wanted: bool) -> Step<Result<usize>> {
         let mut receiver = self.receiver.lock();
-        if self.is_mapped() {
-            return Step::Done(Err(EBUSY));
+        if let Err(errno) = self.is_moved_by(KERNEL) {
+            return Step::Done(Err(errno));
         }
         loop {
             match receiver.peek() {
@@ -112,8 +121,8 @@ impl Conversation {
     pub(crate) fn send(&self, from: &mut Buffer, is_wanted: bool) -> Step<Result<usize>> {
         let len = from.len();
         let mut sender = self.sender.lock();
-        if self.is_mapped() {
-            return Step::Done(Err(EBUSY));
+        if let Err(errno) = self.is_moved_by(KERNEL) {
+            return Step::Done(Err(errno));
         }
         loop {
             match sender.reserve(len) {
@@ -141,7 +150,7 @@ impl Conversation {
     /// Which of the events `wanted` there are; for the others the peer rings. There is room when any
     /// message fits.
     pub(crate) fn events(&self, wanted: u32) -> u32 {
-        if self.is_mapped() {
+        if self.mover.load(Ordering::Relaxed) == USER {
             return self.mapped_events();
         }
         let mut events = 0;
@@ -177,18 +186,19 @@ impl Conversation {
         }
     }
 
-    /// The rings are user space's from now on. `EBUSY`: there were messages that it does not know of.
+    /// The rings are user space's from now on. It takes no lock: others are held while memory of user
+    /// space is read, and this is called while that is being mapped.
     pub(crate) fn map(&self) -> Result {
-        let (sender, receiver) = (self.sender.lock(), self.receiver.lock());
-        if sender.tail() != 0 || receiver.head() != 0 {
-            return Err(EBUSY);
-        }
-        self.is_mapped.store(true, Ordering::Relaxed);
-        Ok(())
+        self.is_moved_by(USER)
     }
 
-    fn is_mapped(&self) -> bool {
-        self.is_mapped.load(Ordering::Relaxed)
+    /// `EBUSY`: somebody else began to move messages.
+    fn is_moved_by(&self, mover: u32) -> Result {
+        let order = Ordering::Relaxed;
+        match self.mover.compare_exchange(NOBODY, mover, order, order) {
+            Err(other) if other != mover => Err(EBUSY),
+            _ => Ok(()),
+        }
     }
 
     /// Rings the peer.
@@ -198,9 +208,8 @@ impl Conversation {
 
     /// This side's half, and the peer's: where they are, and the sizes of their data.
     pub(crate) fn halves(&self) -> [(u64, Size); 2] {
-        let own = self.sender.lock().size();
-        let View { own: part, other } = &self.view;
-        [(part.address(), own), (other.address(), self.other)]
+        let View { own, other } = &self.view;
+        [(own.address(), self.own), (other.address(), self.other)]
     }
 
     /// Whether the peer has left, and whether it is dead.

@@ -49,6 +49,9 @@ pub(crate) struct Endpoint {
     /// The conversation that the file has, or that the next one will have.
     #[pin]
     current: SpinLockIrq<Option<Arc<Conversation>>>,
+    /// What the file has mapped.
+    #[pin]
+    mapped: SpinLockIrq<Option<Arc<Conversation>>>,
     #[pin]
     readers: Queue,
     #[pin]
@@ -61,8 +64,6 @@ pub(crate) struct Endpoint {
 
 struct Life {
     is_open: bool,
-    /// What the file has mapped.
-    mapped: Option<Arc<Conversation>>,
     is_removed: bool,
 }
 
@@ -74,10 +75,10 @@ impl Endpoint {
                 name,
                 life <- new_mutex!(Life {
                     is_open: false,
-                    mapped: None,
                     is_removed: false,
                 }),
                 current <- new_spinlock_irq!(None),
+                mapped <- new_spinlock_irq!(None),
                 readers <- new_queue!(c"multikernel readers"),
                 writers <- new_queue!(c"multikernel writers"),
                 openers <- new_queue!(c"multikernel openers"),
@@ -315,7 +316,6 @@ impl Files for Endpoint {
 
     fn map(&self, offset: u64, bytes: u64, is_written: bool) -> Result<Memory> {
         const OWN: u64 = MK_END_OWN as u64;
-        let mut life = self.life.lock();
         let conversation = self.current().ok_or(ENODEV)?;
         let [own, peer] = conversation.halves();
         let ((start, size), may_write) = match offset {
@@ -330,7 +330,9 @@ impl Files for Endpoint {
             return Err(EACCES);
         }
         conversation.map()?;
-        life.mapped = Some(conversation);
+        // Dropped behind the lock, if it is not the first of two.
+        let former = self.mapped.lock().replace(conversation);
+        drop(former);
         Ok(Memory { start, may_write })
     }
 
@@ -338,7 +340,7 @@ impl Files for Endpoint {
         let (former, mapped) = {
             let mut life = self.life.lock();
             life.is_open = false;
-            (self.current.lock().take(), life.mapped.take())
+            (self.current.lock().take(), self.mapped.lock().take())
         };
         if let Some(former) = former {
             former.publish(State::Closed);
