@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use multikernel::{
-    Blocker, Errno, Error, Info, LogError, Operation, PickError, Record, TopologyError,
+    Agent, Blocker, Errno, Error, Info, LogError, Operation, PickError, Record, TopologyError,
 };
 
 use multikernel_exec::ClientError;
@@ -115,6 +115,14 @@ pub enum Failure {
     /// It was removed while it was waited for.
     #[error("`{0}` was removed")]
     Removed(String),
+    /// Nobody is there who could be asked.
+    #[error("`{name}` has no agent that could be asked: it is {agent}")]
+    NoAgent {
+        /// The instance.
+        name: String,
+        /// The state of its agent.
+        agent: Agent,
+    },
     /// Something in an instance was not done.
     #[error("`{name}`: {source}")]
     Exec {
@@ -179,6 +187,7 @@ impl Failure {
                 ..
             } => exit::TIMEOUT,
             Self::Exec { .. }
+            | Self::NoAgent { .. }
             | Self::Places
             | Self::NoTerminal
             | Self::Pick(_)

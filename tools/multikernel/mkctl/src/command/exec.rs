@@ -5,10 +5,11 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use multikernel::{Channel, Device, Instance, Rings, Wait};
+use multikernel::{Agent, Channel, Device, Instance, Rings, Wait};
 use multikernel_exec::{
     Client, ClientError, Command, Input, Link, Order, Size, Status, CHANNEL_PREFIX,
 };
@@ -18,6 +19,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::{Copy, Exec};
 use crate::failure::{exit, Failure, Result};
+use crate::follow;
 
 /// How long a helper may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,6 +107,11 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn open(instance: &'a Instance) -> Result<Self> {
+        let agent = follow::info(instance)?.agent;
+        if agent != Agent::Ready {
+            let name = instance.name().to_owned();
+            return Err(Failure::NoAgent { name, agent });
+        }
         Self::clean_up(instance)?;
         // Nobody else has this number, or had it a moment ago.
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -128,9 +135,16 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
+    /// Waits for the agent to take its end.
     fn client(&self) -> Result<Client> {
-        let channel = Channel::open(self.instance.name(), &self.channel, Wait::Yes)?;
-        Ok(Client::new(Link::new(channel)))
+        let (name, channel) = (self.instance.name().to_owned(), self.channel.clone());
+        let (sender, opened) = mpsc::channel();
+        // It cannot be waited for with a limit otherwise. Removed, the channel ends this, too.
+        thread::spawn(move || sender.send(Channel::open(&name, &channel, Wait::Yes)));
+        match opened.recv_timeout(PATIENCE) {
+            Ok(channel) => Ok(Client::new(Link::new(channel?))),
+            Err(_) => Err(failed(self.instance.name(), ClientError::Silent(PATIENCE))),
+        }
     }
 }
 
