@@ -537,6 +537,7 @@ void mk_ticker_start(mk_tick_t call, void *data)
 {
 	tick_call = call;
 	tick_data = data;
+	/* Whoever sees it calls what was just written. */
 	smp_store_release(&tick_is_on, true);
 }
 
@@ -555,6 +556,7 @@ void mk_ticker_within(u64 ns)
 {
 	unsigned long delay = nsecs_to_jiffies(ns);
 
+	/* Pairs with mk_ticker_start(). */
 	if (!smp_load_acquire(&tick_is_on))
 		return;
 	/* One that just begins looks at everything, and knows when it is wanted next. */

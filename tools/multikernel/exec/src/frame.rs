@@ -145,7 +145,7 @@ impl<'a> Order<'a> {
             Self::EndOfInput => frame(END_OF_INPUT, &[]),
             Self::Signal(number) => frame(SIGNAL, &number.to_le_bytes()),
             Self::Resize(size) => {
-                let both = u32::from(size.rows) | u32::from(size.columns) << 16;
+                let both = u32::from(size.rows) | (u32::from(size.columns) << 16);
                 frame(RESIZE, &both.to_le_bytes())
             }
         })

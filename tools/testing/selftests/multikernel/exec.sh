@@ -33,7 +33,7 @@ errors() {
 # Much goes in and comes out as it was.
 much() {
 	dd if=/dev/urandom of="$scratch/much" bs=64k count=16 status=none
-	inside busybox cat <"$scratch/much" | cmp - "$scratch/much"
+	inside busybox cat <"$scratch/much" >"$scratch/back.much" && cmp "$scratch/much" "$scratch/back.much"
 }
 
 # A signal to mkctl is one to the command, when that says that it is ready for it.
@@ -47,7 +47,7 @@ signalled() {
 	read -r -u 3 line && is "second line" caught "$line" || status=1
 	exec 3<&-
 	rm "$scratch/said"
-	ends 3 wait "$pid" && return $status
+	ends 3 wait "$pid" && return "$status"
 }
 
 # Many at once, each with its own streams.
@@ -61,7 +61,7 @@ many() {
 		ends "$n" wait "${pids[n - 1]}" || status=1
 		is "output $n" "$n in $n" "$(tr '\n' ' ' <"$scratch/many.$n" | sed 's/ $//')" || status=1
 	done
-	return $status
+	return "$status"
 }
 
 # A terminal: script(1) gives one to mkctl.

@@ -23,8 +23,10 @@ tenths() {
 took() {
 	local tenths
 	tenths=$(tenths "$1")
-	[ "${tenths:-0}" -ge "$2" ] && [ "$tenths" -le "$3" ] ||
-		{ echo "found after ${tenths:-?} tenths of a second, not $2 to $3" && false; }
+	if [ "${tenths:-0}" -lt "$2" ] || [ "$tenths" -gt "$3" ]; then
+		echo "found after ${tenths:-?} tenths of a second, not $2 to $3"
+		return 1
+	fi
 }
 
 # loaded COMMAND...: while all CPUs of this kernel have something better to do.

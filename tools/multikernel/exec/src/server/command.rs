@@ -53,7 +53,9 @@ impl Running {
             process.current_dir(directory);
         }
         let terminal = match command.terminal {
-            Some(size) => Some(terminal(&mut process, size)?),
+            Some(size) => Some(terminal(&mut process, size).map_err(|error| {
+                io::Error::new(error.kind(), format!("it gets no terminal: {error}"))
+            })?),
             None => {
                 process
                     .stdin(Stdio::piped())
