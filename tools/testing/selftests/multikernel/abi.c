@@ -68,6 +68,11 @@ static const struct call CALLS[] = {
 	  .reserved = offsetof(struct mk_ask, reserved), .zeroed = EBADFD },
 	{ "MK_SET_HEARTBEAT", MK_SET_HEARTBEAT, false, sizeof(struct mk_heartbeat),
 	  .reserved = offsetof(struct mk_heartbeat, reserved) },
+	{ "MK_CHANNEL_CREATE", MK_CHANNEL_CREATE, false, sizeof(struct mk_channel_call),
+	  .reserved = offsetof(struct mk_channel_call, reserved), .zeroed = EINVAL },
+	{ "MK_CHANNEL_REMOVE", MK_CHANNEL_REMOVE, false, sizeof(struct mk_channel_call),
+	  .reserved = offsetof(struct mk_channel_call, reserved), .zeroed = EINVAL },
+	{ "MK_CHANNEL_LIST", MK_CHANNEL_LIST, false, sizeof(struct mk_list) },
 	{ "MK_DESTROY", MK_DESTROY, false, sizeof(struct mk_command), MK_DESTROY_FORCE },
 };
 
