@@ -595,7 +595,8 @@ TEST_F_TIMEOUT(abi, query, TIMEOUT)
 	/* The least that is promised. */
 	EXPECT_LE(8, query.nr_slots);
 	EXPECT_EQ(query.nr_slots - query.nr_instances, query.nr_slots_free);
-	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT | MK_FEATURE_EVENTS,
+	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT |
+		  MK_FEATURE_CHANNELS | MK_FEATURE_EVENTS,
 		  query.features);
 	EXPECT_EQ(0, query.blockers);
 	EXPECT_LT(0, query.tsc_khz);

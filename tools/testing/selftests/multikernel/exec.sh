@@ -68,7 +68,7 @@ many() {
 terminal() {
 	local said
 	said=$(TERM=vt100 script -qec "stty rows 33 cols 44; mkctl exec --tty box -- sh -c 'busybox stty size; busybox tty; test -t 1 && echo is-one'" /dev/null </dev/null)
-	grep -q '^33 44' <<<"$said" && grep -q '^/dev/pts/' <<<"$said" && grep -q '^is-one' <<<"$said" && return
+	grep -q '33 44' <<<"$said" && grep -q /dev/pts/ <<<"$said" && grep -q is-one <<<"$said" && return
 	echo "$said"
 	return 1
 }
