@@ -47,7 +47,7 @@ static const char *const NAMES[OPERATIONS] = {
 /*
  * What may come of each: others change what it works on. EBUSY: somebody does
  * something with it, or it runs, or has the CPUs; EBADFD: it is in another
- * state; ENODEV: it is gone.
+ * state; ENODEV: it is gone; EFBIG: a real kernel may be too large for it.
  */
 static const int EXPECTED[OPERATIONS][4] = {
 	[CREATE] = { EEXIST },
@@ -55,7 +55,7 @@ static const int EXPECTED[OPERATIONS][4] = {
 	[SET_CPUS] = { EBUSY, ENODEV },
 	[SET_MEMORY] = { EBUSY, ENODEV },
 	[LOAD] = { EBUSY, ENODEV, EBADFD },
-	[LOAD_REAL] = { EBUSY, ENODEV, EBADFD },
+	[LOAD_REAL] = { EBUSY, ENODEV, EBADFD, EFBIG },
 	[START] = { EBUSY, ENODEV, EBADFD },
 	[RUN] = { EBUSY, ENODEV, EBADFD },
 	[KILL] = { EBUSY, ENODEV, EBADFD },
