@@ -57,7 +57,8 @@ fn parse(line: &str) -> (Vec<(String, Option<String>)>, Option<String>) {
             .unwrap_or(rest.len());
         let word: String = rest[..end].chars().filter(|c| *c != '"').collect();
         let next = rest[end..].trim_start();
-        if word == "--" {
+        // Quotes within a name are part of it.
+        if ["--", "\"--\""].contains(&&rest[..end]) {
             return (options, Some(next.to_string()));
         }
         options.push(match word.split_once('=') {
@@ -415,6 +416,11 @@ fn lines_that_are_none_are_refused() {
     }
     // What is for init is its own affair.
     check(&line("-- \"a").unwrap());
+    for (user, has_init) in [("\"--\"", true), ("--\"\"", false), ("-\"-\"", false)] {
+        let composed = line(user).unwrap();
+        check(&composed);
+        assert_eq!(parse(&composed).1.is_some(), has_init, "{user}");
+    }
 }
 
 #[test]
