@@ -73,14 +73,14 @@ check "the host is unharmed" unharmed
 # ---- how much -------------------------------------------------------------------
 
 # Into the least a kernel fits, and nothing more.
-least() { mkctl create least --cpus 1 --memory 64M && load least; }
+least() { mkctl create least --cpus 1 --memory 64M && mkctl load least --kernel "$MK_KERNEL"; }
 too_much() { mkctl load least --kernel "$MK_KERNEL" --initrd "$MK_KERNEL"; }
 
 check "the least is taken, and a kernel fits" least
 check "what does not fit tells what it needs" \
 	fails 'needs [0-9]+ bytes of contiguous memory, and [0-9]+ are there' too_much
 check "it is removed" mkctl rm least
-MEMORY=80M
+MEMORY=96M
 check "a little more is enough to boot" boot small 1
 check "and to tell its size" tells 'memory=[1-9][0-9]{4}$' up small 1 "$RELEASE"
 check "it is removed" remove small
