@@ -46,10 +46,9 @@ pub fn target(path: &Path, name: &OsStr) -> io::Result<(PathBuf, PathBuf)> {
 }
 
 /// Reads an archive of which the top is `name` into `directory`. Nothing else is written, whatever the
-/// archive says.
+/// archive says; and nothing is setuid: it belongs to who unpacks it.
 pub fn unpack(from: impl Read, directory: &Path, name: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(from);
-    archive.set_preserve_permissions(true);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
@@ -80,7 +79,7 @@ mod tests {
         let from = scratch.path().join("from");
         fs::create_dir_all(from.join("a/b")).unwrap();
         fs::write(from.join("a/b/file"), "contents").unwrap();
-        fs::set_permissions(from.join("a/b/file"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(from.join("a/b/file"), fs::Permissions::from_mode(0o4755)).unwrap();
         symlink("b/file", from.join("a/link")).unwrap();
 
         let mut archive = Vec::new();
@@ -92,7 +91,7 @@ mod tests {
             .unwrap()
             .permissions()
             .mode();
-        assert_eq!(mode & 0o777, 0o755);
+        assert_eq!(mode & 0o7777, 0o755);
         assert_eq!(
             fs::read_link(to.join("a/link")).unwrap(),
             Path::new("b/file")
