@@ -23,11 +23,15 @@ mod pure;
 mod sys;
 mod uapi;
 
-use agent::session::{Presence, Session};
+use agent::{
+    clock::Clocks,
+    session::{Presence, Session},
+};
 use channel::endpoint::{Endpoint, ENDS};
-use host::registry::Host;
+use host::{lines::Lines, registry::Host};
 use pure::range::Range;
 use sys::{
+    clock::Watch,
     guard::Guard,
     line::Line,
     node::Nodes,
@@ -41,6 +45,16 @@ module! {
     authors: ["The multikernel developers"],
     description: "Starts further Linux kernels beside this one",
     license: "GPL v2",
+    params: {
+        storm_rings: u32 {
+            default: 2000,
+            description: "On a host: more rings for nothing than that, in 20 ms, are a storm",
+        },
+        follow_clock: bool {
+            default: true,
+            description: "In an instance: its clock follows the host's; else it is only set once",
+        },
+    },
 }
 
 global_lock! {
@@ -106,8 +120,9 @@ struct HostRole {
     sleep: Notifier<Sleep, Host>,
     published: Published,
     ticker: Ticker<Host>,
+    watch: Watch,
     /// `None`: there are no local APICs, and [`Host::query`] tells that nothing can start.
-    line: Option<Line<Host>>,
+    lines: Option<Lines>,
     guard: Guard,
     nodes: Nodes<Endpoint>,
 }
@@ -124,6 +139,7 @@ struct AgentRole {
     published: PublishedSession,
     presence: Presence,
     ticker: Ticker<Session>,
+    clocks: Clocks,
     line: Line<Session>,
     nodes: Nodes<Endpoint>,
 }
@@ -131,19 +147,16 @@ struct AgentRole {
 impl HostRole {
     fn new() -> Result<Pin<KBox<Self>>> {
         let host = Host::new()?;
-        let line = match host.has_apics() {
-            true => {
-                let (line, vector) = Line::fixed(c"multikernel", host.clone())?;
-                host.set_vector(vector);
-                Some(line)
-            }
+        let lines = match host.has_apics() {
+            true => Some(Lines::new(&host)?),
             false => None,
         };
         KBox::try_pin_init(
             try_pin_init!(Self {
                 nodes: Nodes::new()?,
-                line,
+                lines,
                 guard: Guard::new(),
+                watch: Watch::new(),
                 ticker: Ticker::new(host.clone()),
                 published: Published::new(host.clone()),
                 sleep <- Notifier::new(host.clone()),
@@ -164,6 +177,7 @@ impl AgentRole {
             try_pin_init!(Self {
                 nodes: Nodes::new()?,
                 line: Line::moving(c"multikernel", session.clone())?,
+                clocks: Clocks::new(&session),
                 ticker: Ticker::new(session.clone()),
                 presence: Presence::new(session.clone()),
                 published: PublishedSession::new(session.clone()),

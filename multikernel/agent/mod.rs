@@ -3,6 +3,7 @@
 //! The agent: this module in an instance.
 
 pub(crate) mod channel;
+pub(crate) mod clock;
 pub(crate) mod device;
 pub(crate) mod guard;
 pub(crate) mod session;

@@ -2,7 +2,7 @@
 
 //! From the agent's arrival to its end.
 
-use super::channel::End;
+use super::{channel::End, clock::Following};
 use crate::{
     arch::x86::apic,
     channel::{
@@ -17,6 +17,7 @@ use crate::{
     pure::{
         agent::{self, Agent, Gone},
         area::{self, Verdict},
+        clock::Clock,
         directory::{self, Answer, Channel, Half, Kind, Status, CHANNELS_MAX},
         doorbell::Doorbell,
         half::Halves,
@@ -90,6 +91,7 @@ struct Work {
     ends: KVec<Option<End>>,
     cookie: u64,
     asked: KVec<Asked>,
+    following: Following,
 }
 
 impl Session {
@@ -155,6 +157,7 @@ impl Session {
                     ends,
                     cookie: 0,
                     asked: KVec::new(),
+                    following: Following::new(),
                 }),
                 answered <- new_condvar!(),
             }),
@@ -318,6 +321,20 @@ impl Session {
             // It tells this kernel's peers.
             self.ring_host();
         }
+        if let Some(ns) = self.clock().and_then(|clock| work.following.follow(&clock)) {
+            ticker::within(ns);
+        }
+    }
+
+    /// Whether the host keeps a clock for this kernel.
+    pub(crate) fn has_clock(&self) -> bool {
+        self.this.terms.has(handshake::CLOCK)
+    }
+
+    /// The host's clock, if there is one now.
+    pub(crate) fn clock(&self) -> Option<Clock> {
+        let at = self.has_clock().then_some(self.host.clock_at as usize)?;
+        Clock::read(&self.area, at)
     }
 
     /// Follows the directory. What was withdrawn goes first: what comes may have its name.
@@ -526,7 +543,8 @@ impl Ring for Session {
 }
 
 impl Tick for Session {
-    /// Beats. That this worker runs is the proof: timers come, and tasks are scheduled.
+    /// Beats. That this worker runs is the proof: timers come, and tasks are scheduled. And follows the
+    /// host's clock.
     fn tick(self: &Arc<Self>) {
         let ns = self.host.heartbeat_ns;
         let beats = self.this.terms.has(handshake::HEARTBEAT) && ns > 0;
@@ -534,6 +552,9 @@ impl Tick for Session {
             let before = self.beats.fetch_add(1, Ordering::Relaxed);
             agent::beat(&self.area, before.wrapping_add(1));
             ticker::within(ns.max(BEAT_NS_MIN));
+        }
+        if self.has_clock() {
+            self.look();
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     sys::{node::Buffer, shared::View},
 };
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use kernel::{bindings, new_mutex, prelude::*, sync::Arc, sync::Mutex};
 
 /// There is something to be read, or the end.
@@ -41,6 +41,8 @@ pub(crate) struct Conversation {
     own: Size,
     /// Who keeps the positions in the rings: [`NOBODY`] yet, and so on.
     mover: AtomicU32,
+    /// What it waited for when [`Self::wishes`] was asked last.
+    wishes: [AtomicU64; 2],
     party: Party,
 }
 
@@ -67,6 +69,7 @@ impl Conversation {
                 other,
                 own,
                 mover: AtomicU32::new(NOBODY),
+                wishes: [const { AtomicU64::new(0) }; 2],
                 party,
             }),
             GFP_KERNEL,
@@ -225,6 +228,17 @@ impl Conversation {
     /// Whether something can be read.
     pub(crate) fn has_message(&self) -> bool {
         self.receiver.lock().peek().is_ok()
+    }
+
+    /// How many of the things that this side waits for are others than the last time: the peer rings
+    /// once for each of them. Only this side writes what that is made of.
+    pub(crate) fn wishes(&self) -> u32 {
+        let is_new = |(before, at): (&AtomicU64, usize)| {
+            let now = self.mirror.load(at);
+            u32::from(before.swap(now, Ordering::Relaxed) != now)
+        };
+        let wanted = [half::WANT_DATA, half::WANT_ROOM];
+        self.wishes.iter().zip(wanted).map(is_new).sum()
     }
 
     /// What there may be of what this side waits for, without waiting for anybody: to be read, and room.

@@ -173,6 +173,12 @@ impl Endpoint {
         is_readable || is_writable
     }
 
+    /// How many of the things that it waits for are others than the last time. It does not sleep.
+    pub(crate) fn wishes(&self) -> u32 {
+        let current = self.current.lock();
+        current.as_ref().map_or(0, |conversation| conversation.wishes())
+    }
+
     fn current(&self) -> Option<Arc<Conversation>> {
         self.current.lock().clone()
     }

@@ -14,5 +14,5 @@ use crate::pure::handshake::{self, Offer};
 pub(crate) const OFFER: Offer = Offer {
     version_min: 1,
     version_max: 1,
-    features: handshake::HEARTBEAT | handshake::PEERS | handshake::CREATE,
+    features: handshake::HEARTBEAT | handshake::CLOCK | handshake::PEERS | handshake::CREATE,
 };

@@ -14,10 +14,11 @@ use kernel::{
     sync::{Arc, SpinLockIrq},
 };
 
-/// As many kernels as may call this one.
-const CALLERS_MAX: usize = 256;
+/// There is one; and for a moment, perhaps, the one before.
+const CALLERS_MAX: usize = 4;
 
-/// All endpoints of this kernel, and all kernels that it shares an area with.
+/// All endpoints that one line is rung for, and the kernel that rings it. An agent has one line, and
+/// so has each slot of a host.
 #[pin_data]
 pub(crate) struct Switchboard {
     #[pin]
@@ -69,6 +70,14 @@ impl Switchboard {
     pub(crate) fn forget(&self, caller: &Arc<Caller>) {
         let mut lists = self.lists.lock();
         lists.callers.retain(|known| !Arc::ptr_eq(known, caller));
+    }
+
+    /// How often, since the last time, an endpoint began to wait: so many rings are for something, even
+    /// if what they tell was found without them.
+    pub(crate) fn news(&self) -> u32 {
+        let lists = self.lists.lock();
+        let news = lists.ends.iter().map(|end| end.wishes());
+        news.fold(0, u32::saturating_add)
     }
 
     /// Wakes all who wait for what is there now.

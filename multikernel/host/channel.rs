@@ -9,7 +9,6 @@ use super::{
     registry::Host,
 };
 use crate::{
-    arch::x86::apic,
     channel::{
         conversation::Conversation,
         endpoint::{Endpoint, Place},
@@ -24,7 +23,10 @@ use crate::{
         name::Name,
         range::PAGE,
     },
-    sys::shared::{Part, Shared, View},
+    sys::{
+        shared::{Part, Shared, View},
+        ticker,
+    },
     uapi::*,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +43,6 @@ enum End {
 
 /// This kernel's part in a conversation.
 pub(crate) struct Seat {
-    host: Arc<Host>,
     has_left: AtomicBool,
 }
 
@@ -81,9 +82,7 @@ impl Seat {
     pub(crate) fn leave(&self) {
         self.has_left.store(true, Ordering::Release);
         // Whoever looks at everything goes on with it.
-        if let Some(doorbell) = self.host.doorbell() {
-            apic::ring(doorbell);
-        }
+        ticker::within(0);
     }
 }
 
@@ -152,12 +151,13 @@ impl Channel {
         let (other, place) = match peer {
             Some(peer) => (End::Instance(peer), None),
             None => {
-                let place = Place::new(host.switchboard(), Some(*instance.name()), name)?;
+                let slot = instance.slot().ok_or(ENODEV)?;
+                let switchboard = host.switchboard(slot)?;
+                let place = Place::new(switchboard, Some(*instance.name()), name)?;
                 let end = End::Host {
                     endpoint: place.endpoint().clone(),
                     seat: Arc::new(
                         Seat {
-                            host: host.clone(),
                             has_left: AtomicBool::new(false),
                         },
                         GFP_KERNEL,

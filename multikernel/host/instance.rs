@@ -16,7 +16,9 @@ use super::{
 use crate::{
     arch::x86::trampoline,
     pure::{
-        agent, cpus,
+        agent,
+        clock::Clock,
+        cpus,
         heart::{self, Pace},
         name::Name,
         printk, slot,
@@ -293,7 +295,8 @@ impl Instance {
             // SAFETY: The CPU exists: it was just checked.
             let node = unsafe { ffi::mk_cpu_node(first) };
             let pace = self.with_status(|status| status.pace);
-            let link = Link::new(&self.name, node, pace, self.host.switchboard().clone())?;
+            let switchboard = self.host.switchboard(slot.index())?.clone();
+            let link = Link::new(&self.name, node, pace, switchboard)?;
 
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
@@ -313,11 +316,11 @@ impl Instance {
                 &slot,
                 &ids,
                 self.host.spare_apic_id()?,
-                self.host.bell(),
+                self.host.bell(slot.index()),
                 &link,
             )?;
             let run = self.with_status(|status| status.life.runs()) + 1;
-            link.publish(run, &ids, self.host.bell())?;
+            link.publish(run, &ids, self.host.bell(slot.index()))?;
             let (first, others) = lent.split_first().ok_or(EBADFD)?;
             for cpu in others {
                 // Where they wait must not lie in what the instance is about to use.
@@ -337,6 +340,8 @@ impl Instance {
         });
         // What has rung before the link was there, at worst.
         self.look();
+        // It is told the time.
+        ticker::within(0);
         result
     }
 
@@ -426,23 +431,59 @@ impl Instance {
         link.ask(question, msecs_to_jiffies(timeout_ms))
     }
 
-    /// Looks at all that it may have rung for.
-    pub(crate) fn look(&self) {
+    /// The number of its slot.
+    pub(crate) fn slot(&self) -> Option<usize> {
+        self.with_status(|status| status.slot.as_ref().map(|slot| slot.index()))
+    }
+
+    /// Its agent rings without end. It is told that nobody is to be rung; if that does not help its
+    /// CPUs are stopped, and [`Self::look`] ends it.
+    pub(crate) fn stop_storm(&self) {
+        let Some(link) = self.with_status(|status| status.link.clone()) else {
+            return;
+        };
+        link.stop_storm(|seen| self.tell_agent(seen));
+    }
+
+    /// Ends it, if it is still the run that has this link.
+    fn end_run(&self, link: &Arc<Link>, reason: Reason) {
+        let mut work = self.work.lock();
+        let is_same = |now: &Arc<Link>| Arc::ptr_eq(now, link);
+        if self.with_status(|status| status.link.as_ref().is_some_and(is_same)) {
+            self.end(&mut work, reason);
+        }
+    }
+
+    /// Looks at all that it may have rung for. Returns how much that was.
+    pub(crate) fn look(&self) -> u32 {
+        let mut news = 0;
         if let Some(link) = self.with_status(|status| status.link.clone()) {
-            let seen = link.look(|seen| self.tell_agent(seen));
+            let seen = link.look(&mut news, |seen| self.tell_agent(seen));
             if let Some(ns) = link.due() {
                 ticker::within(ns);
             }
             if seen == Seen::Gone(Why::Said(agent::Gone::Panic)) {
-                let mut work = self.work.lock();
-                let is_same = |now: &Arc<Link>| Arc::ptr_eq(now, &link);
-                if self.with_status(|status| status.link.as_ref().is_some_and(is_same)) {
-                    self.end(&mut work, Reason::Panic);
-                }
+                self.end_run(&link, Reason::Panic);
+            }
+            if link.is_stopped() {
+                self.end_run(&link, Reason::Misbehaved);
             }
         }
         self.step_channels();
         self.collect();
+        news
+    }
+
+    /// Whether it shares something with the host.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.status.lock().link.is_some()
+    }
+
+    /// Tells it how to make the host's time; `None`: it cannot be made.
+    pub(crate) fn tell_time(&self, clock: Option<&Clock>) {
+        if let Some(link) = self.with_status(|status| status.link.clone()) {
+            link.tell_time(clock);
+        }
     }
 
     /// The agent that is there, if it knows all of `features`, and its number.

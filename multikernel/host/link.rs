@@ -8,7 +8,7 @@ use super::{
     loader::Bell,
 };
 use crate::{
-    arch::x86::apic,
+    arch::x86::apic::{self, ApicId},
     channel::{
         control::{Control, Trouble},
         switchboard::{Caller, Switchboard},
@@ -17,6 +17,7 @@ use crate::{
     pure::{
         agent::{self, Agent},
         area::{self, Verdict},
+        clock::Clock,
         directory::{Answer, Channel, Half, Kind, State, CHANNELS_MAX, ENTRY_BYTES},
         doorbell::{self, Doorbell},
         half::{self, Halves, Size},
@@ -54,6 +55,9 @@ const CONTROL: u32 = 0;
 const FIRST: u32 = 2;
 const CONTROL_NAME: [u8; name::BYTES] =
     *b"control\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// An agent is rung when the clock, a second later, would be so far from what it was rung for before.
+const CLOCK_NEWS_NS: u64 = 20_000;
 
 /// So many complaints about an instance's agents are enough.
 const COMPLAINTS_MAX: u32 = 10;
@@ -141,12 +145,29 @@ struct Inner {
     lent: KVec<(u32, Arc<Shared>)>,
     /// `None`: nobody has to beat.
     watch: Option<Watch>,
+    /// What was told last.
+    clock: Option<Clock>,
+    /// What was told when the agent was rung for it.
+    rung_clock: Option<Clock>,
+    clock_sequence: u64,
     cookie: u64,
     asked: KVec<Asked>,
     requests: KVec<Request>,
     complaints: u32,
+    storms: Storms,
     /// Its CPUs are, or are about to be, the host's again.
     is_closed: bool,
+}
+
+/// What became of an agent that rings without end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Storms {
+    /// It does not.
+    None,
+    /// It was told that nobody is to be rung.
+    Told,
+    /// Its CPUs were stopped.
+    Stopped,
 }
 
 impl Inner {
@@ -163,10 +184,14 @@ impl Inner {
             directory,
             lent: KVec::new(),
             watch: None,
+            clock: None,
+            rung_clock: None,
+            clock_sequence: 0,
             cookie: 0,
             asked: KVec::new(),
             requests: KVec::with_capacity(REQUESTS_MAX, GFP_KERNEL)?,
             complaints: 0,
+            storms: Storms::None,
             is_closed: false,
         };
         Ok(KBox::new(inner, GFP_KERNEL)?)
@@ -301,13 +326,13 @@ impl Link {
     }
 
     /// Looks at all that the agent may have rung for. `tell` gets to know what was seen before
-    /// anybody sees something else.
-    pub(crate) fn look(&self, tell: impl FnOnce(Seen)) -> Seen {
+    /// anybody sees something else; `news` how many messages there were.
+    pub(crate) fn look(&self, news: &mut u32, tell: impl FnOnce(Seen)) -> Seen {
         let mut guard = self.inner.lock();
         let inner = &mut **guard;
         if !inner.is_closed {
             self.see(inner);
-            self.listen(inner);
+            *news = self.listen(inner);
             self.collect(inner);
             self.feel(inner);
             tell(inner.seen);
@@ -319,6 +344,65 @@ impl Link {
     pub(crate) fn due(&self) -> Option<u64> {
         let due = self.inner.lock().watch?.due();
         Some(due.saturating_sub(now()))
+    }
+
+    /// The agent rings without end: listens to it no more, and says that nobody is to be rung. If it
+    /// was told so before, stops its CPUs. Waits for nobody who takes long.
+    pub(crate) fn stop_storm(&self, tell: impl FnOnce(Seen)) {
+        let mut guard = self.inner.lock();
+        let inner = &mut **guard;
+        if inner.is_closed {
+            return;
+        }
+        match inner.storms {
+            Storms::None => {
+                inner.storms = Storms::Told;
+                area::publish_doorbell(&self.area, None);
+                inner.host_doorbell = 0;
+                for number in 0..CHANNELS_MAX {
+                    inner.directory.publish_doorbell(number, 0);
+                }
+                self.expel(inner, core::format_args!("it rings without end"));
+                tell(inner.seen);
+            }
+            Storms::Told => {
+                inner.storms = Storms::Stopped;
+                report!(pr_warn, "{}: it goes on ringing: stopped", self.name);
+                for id in &self.reach.lock().apic_ids {
+                    if let Some(cpu) = ApicId::new((*id).into()) {
+                        cpu.init();
+                    }
+                }
+            }
+            Storms::Stopped => {}
+        }
+    }
+
+    /// Whether its CPUs were stopped, as nothing else helped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.inner.lock().storms == Storms::Stopped
+    }
+
+    /// Tells how to make the host's time, and rings an agent that would be wrong about it soon.
+    pub(crate) fn tell_time(&self, clock: Option<&Clock>) {
+        let mut guard = self.inner.lock();
+        let inner = &mut **guard;
+        if inner.is_closed || inner.clock.as_ref() == clock {
+            return;
+        }
+        inner.clock = clock.copied();
+        let sequence = &mut inner.clock_sequence;
+        match clock {
+            Some(clock) => clock.publish(&self.area, CLOCK_AT as usize, sequence),
+            None => Clock::withdraw(&self.area, CLOCK_AT as usize, sequence),
+        }
+        let distance = |rung: &Clock| clock.map_or(0, |clock| clock.distance(rung));
+        if inner.rung_clock.as_ref().map_or(u64::MAX, distance) > CLOCK_NEWS_NS {
+            inner.rung_clock = clock.copied();
+            if inner.seen.is_there() {
+                self.call_checked(inner);
+            }
+        }
     }
 
     /// Its CPUs have stopped, and go back to the host: nobody rings them any more. Returns what the
@@ -453,6 +537,12 @@ impl Link {
         if inner.is_closed {
             return;
         }
+        if inner.storms != Storms::None {
+            // Nobody can be rung any more.
+            Verdict::Misbehaved.publish(&self.area, agent.attach);
+            inner.seen = Seen::Gone(Why::Misbehaved);
+            return;
+        }
         let verdict = match OFFER.check(&agent.terms) {
             Err(error) => {
                 self.complain(inner, core::format_args!("{error}"));
@@ -517,8 +607,8 @@ impl Link {
         self.answered.notify_all();
     }
 
-    /// Takes what has come over the control channel.
-    fn listen(&self, inner: &mut Inner) {
+    /// Takes what has come over the control channel. Returns how many messages that were.
+    fn listen(&self, inner: &mut Inner) -> u32 {
         let may_ask = inner.features & handshake::CREATE != 0;
         let Inner {
             control,
@@ -526,36 +616,41 @@ impl Link {
             requests,
             ..
         } = inner;
-        let Some(control) = control else { return };
+        let Some(control) = control else { return 0 };
         let mut is_answered = false;
-        let result = control.take(|message| match message.body {
-            Body::Ping(bytes) => Some(Body::Answer(message::Outcome::Done, bytes)),
-            Body::Answer(outcome, bytes) => {
-                let mut asked = asked.iter_mut();
-                if let Some(asked) = asked.find(|asked| asked.cookie == message.cookie) {
-                    let reply = Reply::Answer(outcome, bytes.starts_with(asked.echo));
-                    asked.reply.get_or_insert(reply);
-                    is_answered = true;
+        let mut news = 0;
+        let result = control.take(|message| {
+            news += 1;
+            match message.body {
+                Body::Ping(bytes) => Some(Body::Answer(message::Outcome::Done, bytes)),
+                Body::Answer(outcome, bytes) => {
+                    let mut asked = asked.iter_mut();
+                    if let Some(asked) = asked.find(|asked| asked.cookie == message.cookie) {
+                        let reply = Reply::Answer(outcome, bytes.starts_with(asked.echo));
+                        asked.reply.get_or_insert(reply);
+                        is_answered = true;
+                    }
+                    None
                 }
-                None
-            }
-            Body::Create { name, peer, .. } | Body::Remove { name, peer } if may_ask => {
-                let request = Request {
-                    cookie: message.cookie,
-                    what: match message.body {
-                        Body::Create { ring_bytes, .. } => Wish::Create(ring_bytes),
-                        _ => Wish::Remove,
-                    },
-                    name,
-                    peer,
-                };
-                match requests.push_within_capacity(request) {
-                    Ok(()) => None,
-                    Err(_) => Some(Body::Answer(message::Outcome::NoRoom, &[])),
+                Body::Create { name, peer, .. } | Body::Remove { name, peer } if may_ask => {
+                    let request = Request {
+                        cookie: message.cookie,
+                        what: match message.body {
+                            Body::Create { ring_bytes, .. } => Wish::Create(ring_bytes),
+                            _ => Wish::Remove,
+                        },
+                        name,
+                        peer,
+                    };
+                    match requests.push_within_capacity(request) {
+                        Ok(()) => None,
+                        Err(_) => Some(Body::Answer(message::Outcome::NoRoom, &[])),
+                    }
                 }
-            }
-            Body::Shutdown(_) | Body::Create { .. } | Body::Remove { .. } | Body::Unknown(_) => {
-                Some(Body::Answer(message::Outcome::Unknown, &[]))
+                Body::Shutdown(_)
+                | Body::Create { .. }
+                | Body::Remove { .. }
+                | Body::Unknown(_) => Some(Body::Answer(message::Outcome::Unknown, &[])),
             }
         });
         let is_wanted = control.bell();
@@ -569,6 +664,7 @@ impl Link {
             Err(Trouble::Left) => self.hang_up(inner),
             Err(trouble) => self.expel(inner, core::format_args!("{trouble}")),
         }
+        news
     }
 
     /// Looks whether the agent beats.

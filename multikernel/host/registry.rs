@@ -15,20 +15,18 @@ use crate::{
     channel::{endpoint::HOST, switchboard::Switchboard},
     pure::{
         cmdline,
-        doorbell::Doorbell,
         madt, message,
         name::{self, Name},
         realmode, slot,
     },
     sys::{
-        acpi, ffi,
-        line::{Glance, Ring},
+        acpi, clock, ffi,
         physical::Physical,
         ticker::Tick,
     },
     uapi::*,
 };
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 use kernel::{
     bindings, new_mutex,
     prelude::*,
@@ -43,18 +41,24 @@ const ASKED_BYTES_MAX: u64 = 16 << 20;
 pub(crate) struct Host {
     slots: Arc<Slots>,
     spare_apic_id: Option<u8>,
-    /// The vector that an instance rings; 0: the line is not there yet.
-    vector: AtomicU32,
+    /// What the instance in each slot rings.
+    bells: KVec<SlotBell>,
     /// `MK_BLOCKED_*` that cannot change.
     blockers: u64,
     #[pin]
     events: Events,
     #[pin]
     registry: Mutex<Registry>,
-    switchboard: Arc<Switchboard>,
     /// Held by who makes channels, and removes them.
     #[pin]
     wiring: Mutex<()>,
+}
+
+/// What the instance in a slot rings.
+struct SlotBell {
+    /// 0: the line is not there yet.
+    vector: AtomicU8,
+    switchboard: Arc<Switchboard>,
 }
 
 /// The instances, in the order of their creation.
@@ -98,12 +102,19 @@ impl Host {
             }
         }
         let slots = Slots::new(slots)?;
-        let switchboard = Switchboard::new()?;
+        let mut bells = KVec::with_capacity(slots.count(), GFP_KERNEL)?;
+        for _ in 0..slots.count() {
+            let bell = SlotBell {
+                vector: AtomicU8::new(0),
+                switchboard: Switchboard::new()?,
+            };
+            bells.push(bell, GFP_KERNEL)?;
+        }
         Arc::pin_init(
             try_pin_init!(Self {
                 slots,
                 spare_apic_id,
-                vector: AtomicU32::new(0),
+                bells,
                 blockers,
                 events <- Events::new(),
                 registry <- new_mutex!(Registry {
@@ -112,7 +123,6 @@ impl Host {
                     is_down: false,
                     is_asleep: false,
                 }),
-                switchboard,
                 wiring <- new_mutex!(()),
             }? Error),
             GFP_KERNEL,
@@ -123,8 +133,27 @@ impl Host {
         self.blockers & u64::from(MK_BLOCKED_APIC) == 0
     }
 
-    pub(crate) fn set_vector(&self, vector: u8) {
-        self.vector.store(vector.into(), Ordering::Relaxed);
+    /// How many slots there are.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.count()
+    }
+
+    /// The vector that the instance in this slot rings.
+    pub(crate) fn vector(&self, slot: usize) -> u8 {
+        let bell = self.bells.get(slot);
+        bell.map_or(0, |bell| bell.vector.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_vector(&self, slot: usize, vector: u8) {
+        if let Some(bell) = self.bells.get(slot) {
+            bell.vector.store(vector, Ordering::Relaxed);
+        }
+    }
+
+    /// What the handler of that slot's interrupt looks at.
+    pub(crate) fn switchboard(&self, slot: usize) -> Result<&Arc<Switchboard>> {
+        let bell = self.bells.get(slot).ok_or(ENODEV)?;
+        Ok(&bell.switchboard)
     }
 
     pub(crate) fn events(&self) -> &Events {
@@ -139,9 +168,10 @@ impl Host {
         self.spare_apic_id.ok_or(ENODEV)
     }
 
-    pub(crate) fn bell(&self) -> Bell {
+    /// Where the instance in this slot rings.
+    pub(crate) fn bell(&self, slot: usize) -> Bell {
         Bell {
-            vector: self.vector.load(Ordering::Relaxed) as u8,
+            vector: self.vector(slot),
             // SAFETY: It only reads a variable.
             apic_id: unsafe { ffi::mk_boot_cpu_apic_id() },
         }
@@ -288,22 +318,25 @@ impl Host {
 }
 
 impl Host {
-    /// Looks at all that has happened.
-    fn look(this: &Arc<Self>) {
-        for instance in this.instances() {
-            instance.look();
-            Self::serve(this, &instance);
+    /// Looks at all that has happened. Returns how much the instance in `slot` had to say.
+    pub(crate) fn look(self: &Arc<Self>, slot: Option<usize>) -> u32 {
+        let mut news = 0;
+        for instance in self.instances() {
+            let of_it = instance.look();
+            if slot.is_some() && instance.slot() == slot {
+                news = of_it;
+            }
+            Self::serve(self, &instance);
         }
+        news
     }
 
-    pub(crate) fn switchboard(&self) -> &Arc<Switchboard> {
-        &self.switchboard
-    }
-
-    /// Where instances ring.
-    pub(crate) fn doorbell(&self) -> Option<Doorbell> {
-        let bell = self.bell();
-        Doorbell::new(bell.apic_id, bell.vector.into()).ok()
+    /// The instance in this slot rings without end.
+    pub(crate) fn stop_storm(&self, slot: usize) {
+        let mut instances = self.instances();
+        if let Some(instance) = instances.find(|instance| instance.slot() == Some(slot)) {
+            instance.stop_storm();
+        }
     }
 
     /// Makes a channel of `instance` with `peer` or, without one, with the host.
@@ -464,19 +497,14 @@ fn forget_channel(channel: &Arc<Channel>) {
     }
 }
 
-impl Ring for Host {
-    fn glance(&self) -> Glance {
-        self.switchboard.glance()
-    }
-
-    fn ring(self: &Arc<Self>) {
-        Self::look(self);
-    }
-}
-
 impl Tick for Host {
     fn tick(self: &Arc<Self>) {
-        Self::look(self);
+        self.look(None);
+        let is_waiting = self.instances().any(|instance| instance.is_linked());
+        let clock = clock::tell(is_waiting);
+        for instance in self.instances() {
+            instance.tell_time(clock.as_ref());
+        }
     }
 }
 

@@ -74,6 +74,11 @@ impl Slot {
         self.memory.start()
     }
 
+    /// Its number.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
     /// What lies where in it.
     pub(crate) fn place(&self) -> slot::Slot {
         self.slots.slots[self.index]

@@ -18,6 +18,10 @@ const SYNCHRONIZED: u64 = 1 << 1;
 
 const SHIFT_MAX: u32 = 63;
 
+/// So many ticks are about a second.
+const SECOND: u64 = 1 << 31;
+const NS_PER_SECOND: u64 = 1_000_000_000;
+
 /// How often a reader tries, while the writer writes.
 const TRIES: usize = 1000;
 
@@ -64,6 +68,15 @@ impl Clock {
         halves.store(word(SEQUENCE), *sequence);
     }
 
+    /// Says that there is no time.
+    pub fn withdraw(halves: &impl Halves, at: usize, sequence: &mut u64) {
+        let word = |offset: usize| at.wrapping_add(offset);
+        halves.store(word(SEQUENCE), sequence.wrapping_add(1));
+        halves.store(word(FLAGS), 0);
+        *sequence = sequence.wrapping_add(2);
+        halves.store(word(SEQUENCE), *sequence);
+    }
+
     /// Reads it from the page at offset `at` of the host's part. `None`: there
     /// is no time, or the host never stops writing.
     pub fn read(halves: &impl Halves, at: usize) -> Option<Self> {
@@ -97,6 +110,13 @@ impl Clock {
         Ok(is_valid.then_some(clock))
     }
 
+    /// How far another clock is from this one when this one begins, or about a
+    /// second later if that is more; in nanoseconds.
+    pub fn distance(&self, other: &Self) -> u64 {
+        let at = |tsc| self.realtime_ns(tsc).abs_diff(other.realtime_ns(tsc));
+        at(self.tsc).max(at(self.tsc.wrapping_add(SECOND)))
+    }
+
     /// `CLOCK_REALTIME` at a value of the counter, in nanoseconds.
     pub fn realtime_ns(&self, tsc: u64) -> u64 {
         let ns = |ticks: u64| {
@@ -109,5 +129,69 @@ impl Clock {
                 .realtime_ns
                 .wrapping_sub(ns(self.tsc.wrapping_sub(tsc))),
         }
+    }
+}
+
+/// When to set a clock that goes wrong by what it was and by its rate, so that
+/// it never is far from another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follower {
+    /// When it was looked at, by the other clock, and how far it was ahead.
+    last: Option<(u64, i64)>,
+    /// By how much it goes wrong in a second.
+    rate: u64,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Set it.
+    pub set: bool,
+    /// Look again after so many nanoseconds.
+    pub again_ns: u64,
+}
+
+impl Follower {
+    /// So far may it be from the other one, in nanoseconds.
+    pub const FAR_NS: u64 = 30_000;
+    /// And it may go so much further until somebody looks.
+    const FURTHER_NS: u64 = 15_000;
+    /// Nobody looks sooner,
+    pub const SOON_NS: u64 = 10_000_000;
+    /// nor later.
+    const LATE_NS: u64 = NS_PER_SECOND;
+
+    /// Of a clock that nothing is known of.
+    pub const fn new() -> Self {
+        Self {
+            last: None,
+            rate: 0,
+        }
+    }
+
+    /// At the time `now` of the other clock, this one is `error` nanoseconds
+    /// ahead. If it is to be set, somebody does that now.
+    pub fn look(&mut self, now: u64, error: i64) -> Advice {
+        let set = error.unsigned_abs() > Self::FAR_NS;
+        if let Some((then, before)) = self.last {
+            let elapsed = now.saturating_sub(then);
+            // The rate is not to be had from a moment.
+            if elapsed >= Self::SOON_NS / 2 {
+                let change = error.abs_diff(before).min(NS_PER_SECOND);
+                self.rate = change.wrapping_mul(NS_PER_SECOND) / elapsed;
+            }
+        }
+        self.last = (!set).then_some((now, error));
+        let again = Self::FURTHER_NS.wrapping_mul(NS_PER_SECOND) / self.rate.max(1);
+        Advice {
+            set,
+            again_ns: again.clamp(Self::SOON_NS, Self::LATE_NS),
+        }
+    }
+}
+
+impl Default for Follower {
+    fn default() -> Self {
+        Self::new()
     }
 }

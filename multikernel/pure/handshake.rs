@@ -14,6 +14,9 @@ pub const PEERS: u64 = 1 << 2;
 /// The agent may ask for channels (`MK_PROTOCOL_CREATE`).
 pub const CREATE: u64 = 1 << 3;
 
+/// The feature: the host tells its time.
+pub const CLOCK: u64 = 1 << 1;
+
 /// What one side knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {

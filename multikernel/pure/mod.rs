@@ -45,6 +45,7 @@ pub mod realmode;
 pub mod ring;
 pub mod slot;
 pub mod state;
+pub mod storm;
 pub mod tboot;
 pub mod vmcoreinfo;
 pub mod vmlinux;

@@ -52,13 +52,15 @@ pub enum Reason {
     StartFailed = 6,
     /// A CPU could not be stopped.
     Stuck = 7,
+    /// It rang the host without end.
+    Misbehaved = 8,
 }
 
 impl Reason {
     /// The state that an instance is in afterwards.
     fn state(self) -> State {
         match self {
-            Self::Panic | Self::StartFailed | Self::Stuck => State::Crashed,
+            Self::Panic | Self::StartFailed | Self::Stuck | Self::Misbehaved => State::Crashed,
             Self::None | Self::Killed | Self::Restart | Self::Halt | Self::HostDown => {
                 State::Stopped
             }
@@ -290,6 +292,7 @@ impl fmt::Display for Reason {
             Self::HostDown => "the host went down",
             Self::StartFailed => "its boot CPU did not start",
             Self::Stuck => "a CPU could not be stopped",
+            Self::Misbehaved => "it rang without end",
         })
     }
 }

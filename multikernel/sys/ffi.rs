@@ -34,10 +34,25 @@ pub(crate) struct MsrList {
     pub(crate) entries: *mut MsrValue,
 }
 
+/// Of `CLOCK_REALTIME`, from the time stamp counter.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct ClockBase {
+    pub(crate) tsc: u64,
+    pub(crate) realtime_ns: u64,
+    pub(crate) multiplier: u64,
+    pub(crate) shift: u32,
+    pub(crate) tai_offset: i32,
+    pub(crate) is_valid: u64,
+}
+
 pub(crate) type IrqHandler =
     unsafe extern "C" fn(irq: c_int, data: *mut c_void) -> bindings::irqreturn_t;
 
 pub(crate) type LineMoved = unsafe extern "C" fn(data: *mut c_void, apic_id: u32, vector: u32);
+
+pub(crate) type ClockRead =
+    unsafe extern "C" fn(data: *mut c_void, tsc: u64, time_ns: *mut u64) -> bool;
 
 pub(crate) type TickCall = unsafe extern "C" fn(data: *mut c_void);
 
@@ -77,9 +92,10 @@ extern "C" {
         data: *mut c_void,
         vector: *mut u32,
     ) -> c_int;
+    pub(crate) fn mk_line_hold(vector: u8);
+    pub(crate) fn mk_line_release();
     pub(crate) fn mk_line_be_nice();
-    pub(crate) fn mk_line_look_late();
-    pub(crate) fn mk_line_free(irq: c_int, data: *mut c_void);
+    pub(crate) fn mk_line_free(irq: c_int);
     pub(crate) fn mk_moving_line_alloc(
         rung: IrqHandler,
         handler: IrqHandler,
@@ -87,10 +103,20 @@ extern "C" {
         name: *const c_char,
         data: *mut c_void,
     ) -> c_int;
-    pub(crate) fn mk_moving_line_free(irq: c_int, data: *mut c_void);
+    pub(crate) fn mk_moving_line_free(irq: c_int);
     pub(crate) fn mk_ticker_start(call: TickCall, data: *mut c_void);
     pub(crate) fn mk_ticker_stop();
     pub(crate) fn mk_ticker_within(ns: u64);
+    pub(crate) fn mk_clock_watch();
+    pub(crate) fn mk_clock_unwatch();
+    pub(crate) fn mk_clock_tell(is_wanted: bool, base: *mut ClockBase);
+    pub(crate) fn mk_clock_now(tsc: *mut u64, realtime_ns: *mut u64) -> bool;
+    pub(crate) fn mk_tsc() -> u64;
+    pub(crate) fn mk_clock_set(realtime_ns: u64) -> c_int;
+    pub(crate) fn mk_ptp_register(read: ClockRead, data: *mut c_void) -> c_int;
+    pub(crate) fn mk_ptp_unregister();
+    pub(crate) fn mk_rtc_guard_register() -> c_int;
+    pub(crate) fn mk_rtc_guard_unregister();
     pub(crate) fn mk_file_size(file: *mut bindings::file) -> i64;
     pub(crate) fn mk_file_mode(file: *mut bindings::file) -> bindings::umode_t;
     pub(crate) fn mk_nodes_register(operations: *const bindings::file_operations) -> c_int;

@@ -33,7 +33,7 @@ pub(crate) trait Moved: Ring {
 /// A line, shown in `/proc/interrupts`; gone when this is dropped.
 pub(crate) struct Line<T: Ring + 'static> {
     irq: c_int,
-    free: unsafe extern "C" fn(c_int, *mut c_void),
+    free: unsafe extern "C" fn(c_int),
     target: *mut c_void,
     _target: PhantomData<Arc<T>>,
 }
@@ -85,7 +85,7 @@ impl<T: Ring + 'static> Line<T> {
 
     fn new(
         target: Arc<T>,
-        free: unsafe extern "C" fn(c_int, *mut c_void),
+        free: unsafe extern "C" fn(c_int),
         allocate: impl FnOnce(*mut c_void) -> c_int,
     ) -> Result<Self> {
         let target = target.into_foreign();
@@ -107,10 +107,29 @@ impl<T: Ring + 'static> Line<T> {
 impl<T: Ring + 'static> Drop for Line<T> {
     fn drop(&mut self) {
         // SAFETY: It was allocated with this `target`, by what `free` undoes.
-        unsafe { (self.free)(self.irq, self.target) };
+        unsafe { (self.free)(self.irq) };
         // SAFETY: It came from `into_foreign`, and the handler does not run any more.
         drop(unsafe { <Arc<T> as ForeignOwnable>::from_foreign(self.target) });
     }
+}
+
+/// The boot CPU takes no interrupts of this vector, nor of lower ones, until somebody calls
+/// [`release`]. The handler of such an interrupt calls this.
+pub(crate) fn hold(vector: u8) {
+    // SAFETY: This is the boot CPU, and interrupts are off.
+    unsafe { ffi::mk_line_hold(vector) };
+}
+
+/// The boot CPU takes all interrupts again. It must not be called by the handler of one.
+pub(crate) fn release() {
+    // SAFETY: Interrupts are on.
+    unsafe { ffi::mk_line_release() };
+}
+
+/// The time, in nanoseconds, for handlers of interrupts.
+pub(crate) fn now() -> u64 {
+    // SAFETY: It may be called anywhere.
+    unsafe { bindings::ktime_get_mono_fast_ns() }
 }
 
 /// # Safety
@@ -124,11 +143,8 @@ unsafe extern "C" fn glance<T: Ring + 'static>(
     let target = unsafe { <Arc<T> as ForeignOwnable>::borrow(data) };
     match target.glance() {
         Glance::Look => bindings::irqreturn::IRQ_WAKE_THREAD,
-        Glance::LookLater => {
-            // SAFETY: This is the handler of the line.
-            unsafe { ffi::mk_line_look_late() };
-            bindings::irqreturn::IRQ_HANDLED
-        }
+        // The thread is woken later.
+        Glance::LookLater => bindings::irqreturn::IRQ_HANDLED,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Safe wrappers of what the kernel exports and the kernel crate does not have yet.
 
 pub(crate) mod acpi;
+pub(crate) mod clock;
 pub(crate) mod contig;
 pub(crate) mod ffi;
 pub(crate) mod file;

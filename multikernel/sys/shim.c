@@ -326,47 +326,71 @@ void mk_vma_set_pfnmap(struct vm_area_struct *vma)
 /* ---- interrupts ---------------------------------------------------------- */
 
 /*
- * The thread of the line looks at everything. When its handler found what it
- * was rung for it may do that later, but not never: two rings may be one
- * interrupt.
+ * The thread of a line looks at everything. When its handler found what it was
+ * rung for it may do that later, but not never: two rings may be one interrupt.
  */
-static struct {
-	struct timer_list timer;
+struct line {
+	struct timer_list late;
 	int irq;
+	irq_handler_t rung;
+	irq_handler_t handler;
 	void *data;
-} late;
+};
 
 static void look_late(struct timer_list *timer)
 {
-	irq_wake_thread(late.irq, late.data);
+	struct line *line = timer_container_of(line, timer, late);
+
+	irq_wake_thread(line->irq, line);
 }
 
-void mk_line_look_late(void)
+static irqreturn_t line_rung(int irq, void *data)
 {
-	if (!timer_pending(&late.timer))
-		mod_timer(&late.timer, jiffies + msecs_to_jiffies(10));
+	struct line *line = data;
+	irqreturn_t ret = line->rung(irq, line->data);
+
+	if (ret == IRQ_HANDLED && !timer_pending(&line->late))
+		mod_timer(&line->late, jiffies + msecs_to_jiffies(10));
+	return ret;
 }
 
-/* There is one line at most. */
+static irqreturn_t line_handler(int irq, void *data)
+{
+	struct line *line = data;
+
+	return line->handler(irq, line->data);
+}
+
 static int line_request(int irq, irq_handler_t rung, irq_handler_t handler, unsigned long flags,
 			const char *name, void *data)
 {
+	struct line *line = kzalloc_obj(*line, GFP_KERNEL);
 	int err;
 
-	late.irq = irq;
-	late.data = data;
-	timer_setup(&late.timer, look_late, 0);
-	err = request_threaded_irq(irq, rung, handler, flags, name, data);
-	if (err)
-		timer_shutdown_sync(&late.timer);
+	if (!line)
+		return -ENOMEM;
+	line->irq = irq;
+	line->rung = rung;
+	line->handler = handler;
+	line->data = data;
+	timer_setup(&line->late, look_late, 0);
+	irq_set_handler_data(irq, line);
+	err = request_threaded_irq(irq, line_rung, line_handler, flags, name, line);
+	if (err) {
+		timer_shutdown_sync(&line->late);
+		kfree(line);
+	}
 	return err;
 }
 
-static void line_release(int irq, void *data)
+static void line_release(int irq)
 {
+	struct line *line = irq_get_handler_data(irq);
+
 	/* After this the handler cannot start it any more. */
-	timer_shutdown_sync(&late.timer);
-	free_irq(irq, data);
+	timer_shutdown_sync(&line->late);
+	free_irq(irq, line);
+	kfree(line);
 }
 
 /* What follows a ring takes its time: not at the real-time priority of such a thread. */
@@ -397,7 +421,7 @@ int mk_line_alloc(irq_handler_t rung, irq_handler_t handler, const char *name, v
 	err = irq_force_affinity(irq, cpumask_of(0));
 	cfg = irqd_cfg(irq_get_irq_data(irq));
 	if (err || !cfg || cfg->vector < 32) {
-		line_release(irq, data);
+		line_release(irq);
 		err = err ?: -ENODEV;
 		goto free;
 	}
@@ -408,10 +432,45 @@ free:
 	return err;
 }
 
-void mk_line_free(int irq, void *data)
+void mk_line_free(int irq)
 {
-	line_release(irq, data);
+	line_release(irq);
 	irq_domain_free_irqs(irq, 1);
+}
+
+/*
+ * Nobody can keep another kernel from sending interrupts, but a CPU can be kept
+ * from taking them: by its task priority, which this kernel does not use
+ * otherwise. Only the boot CPU, with interrupts off, touches these.
+ */
+static u32 usual_priority;
+static bool is_held;
+
+void mk_line_hold(u8 vector)
+{
+	u32 class = vector & 0xf0;
+
+	/* Its own timer and calls it has to take. */
+	if (class >= (FIRST_SYSTEM_VECTOR & 0xf0))
+		return;
+	if (!is_held)
+		usual_priority = apic->read(APIC_TASKPRI);
+	else if ((apic->read(APIC_TASKPRI) & 0xf0) >= class)
+		return;
+	is_held = true;
+	apic->write(APIC_TASKPRI, class);
+}
+
+static void release_lines(void *unused)
+{
+	if (is_held)
+		apic->write(APIC_TASKPRI, usual_priority);
+	is_held = false;
+}
+
+void mk_line_release(void)
+{
+	smp_call_function_single(0, release_lines, NULL, 1);
 }
 
 /*
@@ -476,6 +535,7 @@ static void moving_line_free(int irq)
 	moving_domain = NULL;
 }
 
+/* There is one at most. */
 int mk_moving_line_alloc(irq_handler_t rung, irq_handler_t handler, mk_line_moved_t moved,
 			 const char *name, void *data)
 {
@@ -514,9 +574,9 @@ free_line:
 	return err;
 }
 
-void mk_moving_line_free(int irq, void *data)
+void mk_moving_line_free(int irq)
 {
-	line_release(irq, data);
+	line_release(irq);
 	moving_line_free(irq);
 }
 
@@ -559,6 +619,8 @@ void mk_ticker_within(u64 ns)
 	/* Pairs with mk_ticker_start(). */
 	if (!smp_load_acquire(&tick_is_on))
 		return;
+	/* One that is pending still sees what its caller has done before. */
+	smp_mb();
 	/* One that just begins looks at everything, and knows when it is wanted next. */
 	if (!delayed_work_pending(&tick_work) ||
 	    time_before(jiffies + delay, READ_ONCE(tick_work.timer.expires)))

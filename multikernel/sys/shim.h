@@ -30,6 +30,16 @@ struct mk_msr_list {
 	struct mk_msr_value *entries;
 };
 
+/* Of CLOCK_REALTIME, from the time stamp counter. */
+struct mk_clock_base {
+	u64 tsc;
+	u64 realtime_ns;
+	u64 multiplier;
+	u32 shift;
+	s32 tai_offset;
+	u64 is_valid;
+};
+
 unsigned int mk_apic_mode(void);
 void mk_apic_icr_write(u32 low, u32 apic_id);
 u32 mk_boot_cpu_apic_id(void);
@@ -61,17 +71,29 @@ struct vm_area_struct;
 void mk_vma_set_pfnmap(struct vm_area_struct *vma);
 int mk_line_alloc(irq_handler_t rung, irq_handler_t handler, const char *name, void *data,
 		  u32 *vector);
-void mk_line_look_late(void);
+void mk_line_hold(u8 vector);
+void mk_line_release(void);
 void mk_line_be_nice(void);
-void mk_line_free(int irq, void *data);
+void mk_line_free(int irq);
 typedef void (*mk_line_moved_t)(void *data, u32 apic_id, u32 vector);
 int mk_moving_line_alloc(irq_handler_t rung, irq_handler_t handler, mk_line_moved_t moved,
 			 const char *name, void *data);
-void mk_moving_line_free(int irq, void *data);
+void mk_moving_line_free(int irq);
 typedef void (*mk_tick_t)(void *data);
 void mk_ticker_start(mk_tick_t call, void *data);
 void mk_ticker_stop(void);
 void mk_ticker_within(u64 ns);
+void mk_clock_watch(void);
+void mk_clock_unwatch(void);
+void mk_clock_tell(bool is_wanted, struct mk_clock_base *base);
+bool mk_clock_now(u64 *tsc, u64 *realtime_ns);
+u64 mk_tsc(void);
+int mk_clock_set(u64 realtime_ns);
+typedef bool (*mk_clock_read_t)(void *data, u64 tsc, u64 *time_ns);
+int mk_ptp_register(mk_clock_read_t read, void *data);
+void mk_ptp_unregister(void);
+int mk_rtc_guard_register(void);
+void mk_rtc_guard_unregister(void);
 loff_t mk_file_size(struct file *file);
 umode_t mk_file_mode(struct file *file);
 int mk_nodes_register(const struct file_operations *operations);

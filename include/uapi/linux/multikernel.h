@@ -235,6 +235,7 @@ struct mk_event {
 #define MK_REASON_HOST_DOWN	5	/* the host goes down */
 #define MK_REASON_START_FAILED	6	/* a CPU did not start */
 #define MK_REASON_STUCK		7	/* a CPU could not be stopped: destroy it */
+#define MK_REASON_MISBEHAVED	8	/* it rang the host without end */
 
 /* mk_info.agent: this module, in the instance; of the last run if it has ended */
 #define MK_AGENT_STATE_NONE	0	/* was never there */

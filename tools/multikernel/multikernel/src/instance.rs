@@ -56,6 +56,8 @@ named! {
         StartFailed = MK_REASON_START_FAILED, "start-failed";
         /// A CPU could not be stopped; all that is left is to destroy the instance.
         Stuck = MK_REASON_STUCK, "stuck";
+        /// It rang the host without end.
+        Misbehaved = MK_REASON_MISBEHAVED, "misbehaved";
     }
 }
 

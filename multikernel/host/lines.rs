@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lines that instances ring: one for each slot, so that it is known who storms.
+
+use super::registry::Host;
+use crate::{
+    channel::switchboard::Switchboard,
+    pure::storm::Storm,
+    sys::line::{self, Glance, Line, Ring},
+};
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{prelude::*, sync::Arc};
+
+/// What the instance in one slot rings.
+pub(crate) struct SlotLine {
+    host: Arc<Host>,
+    /// That of the slot.
+    index: usize,
+    switchboard: Arc<Switchboard>,
+    storm: Storm,
+    /// It was rung too often, and is held.
+    is_held: AtomicBool,
+}
+
+/// As long as this lives, instances can ring.
+pub(crate) struct Lines(#[expect(dead_code)] KVec<Line<SlotLine>>);
+
+impl Lines {
+    /// One for each slot of the host, which is told where they are.
+    pub(crate) fn new(host: &Arc<Host>) -> Result<Self> {
+        let mut lines = KVec::with_capacity(host.slots(), GFP_KERNEL)?;
+        let max = crate::module_parameters::storm_rings.value();
+        for index in 0..host.slots() {
+            let line = SlotLine {
+                host: host.clone(),
+                index,
+                switchboard: host.switchboard(index)?.clone(),
+                storm: Storm::new(max),
+                is_held: AtomicBool::new(false),
+            };
+            let line = Arc::new(line, GFP_KERNEL)?;
+            let (line, vector) = Line::fixed(c"multikernel", line)?;
+            host.set_vector(index, vector);
+            lines.push(line, GFP_KERNEL)?;
+        }
+        Ok(Self(lines))
+    }
+}
+
+impl Ring for SlotLine {
+    fn glance(&self) -> Glance {
+        // Not what the peer says is news: that costs it nothing.
+        let news = self.switchboard.news();
+        let glance = self.switchboard.glance();
+        if self.storm.ring(line::now(), news) && !self.is_held.swap(true, Ordering::Relaxed) {
+            // From now on the CPU belongs to what it did before, and to the thread.
+            line::hold(self.host.vector(self.index));
+            return Glance::Look;
+        }
+        glance
+    }
+
+    fn ring(self: &Arc<Self>) {
+        if self.is_held.load(Ordering::Relaxed) {
+            self.host.stop_storm(self.index);
+            self.storm.calm();
+            self.is_held.store(false, Ordering::Relaxed);
+            line::release();
+        }
+        self.storm.excuse(self.host.look(Some(self.index)));
+    }
+}

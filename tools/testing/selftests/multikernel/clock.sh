@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The clock of an instance with an agent is the host's, and the machine's RTC is left alone.
+#
+#	clock.sh ROOTFS CLOCK
+#
+# As agent.sh. CLOCK is the program tools/testing/multikernel/guest/clock.c. There must be two CPUs
+# to lend.
+MK_ROOTFS=$1
+CLOCK=$2
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/agents.sh"
+
+# So far may they be from each other, in microseconds.
+LIMIT_US=100
+# What an instance writes to its log is not thrown away.
+SPEAK=printk.devkmsg=on
+# A year that the RTC has only if it was set by this test.
+YEAR=2001
+
+# The counter's value of the last pair of the host.
+mark() { sed -n 's/^clock: pair \([0-9]*\) .*/\1/p' "$scratch/host" | tail -n 1; }
+
+# near NAME SECONDS COMMAND...: from COMMAND on, for so long, the clocks are near each other.
+near() {
+	local name=$1 seconds=$2 from
+	shift 2
+	from=$(mark)
+	"$@" || return
+	# The time is what is asked about.
+	sleep "$seconds"
+	mkctl dmesg "$name" >"$scratch/instance"
+	"$(dirname "$0")/clock.py" "$scratch/host" "$scratch/instance" "$from" "$LIMIT_US" |
+		tee -a "$scratch/told"
+	[ "${PIPESTATUS[0]}" = 0 ]
+}
+
+year_is() { is "the RTC's year" "$1" "$("$CLOCK" rtc | sed -n 's/^clock: rtc //p')"; }
+
+# within SECONDS COMMAND...: it succeeds at last.
+within() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return
+		sleep 0.2
+	done
+}
+
+# stays SECONDS COMMAND...: it succeeds all the time.
+stays() {
+	local end=$((SECONDS + $1))
+	shift
+	while [ "$SECONDS" -lt "$end" ]; do
+		"$@" || return
+		sleep 0.5
+	done
+}
+
+"$CLOCK" pairs 50 >"$scratch/host" &
+pairs=$!
+
+# ---- near -------------------------------------------------------------------
+
+check "this kernel's clock is made from the counter" \
+	is "the clock source" tsc "$(</sys/devices/system/clocksource/clocksource0/current_clocksource)"
+check "it goes as it likes" "$CLOCK" rate 0
+check "an instance boots" begin blue 1-2 load,accepted,ptp,pairs "$SPEAK"
+check "its agent is ready" ready blue
+check "its clock was set" said blue "this kernel's clock was -?[0-9]+ ms ahead of the host's: set"
+check "its PTP clock is read" said blue 'clock: ptp ahead'
+check "and precisely" said blue 'clock: ptp precisely ahead'
+check "it tells its time" said blue 'clock: pair'
+check "its clock is the host's" near blue 20 true
+check "also when that goes faster" near blue 20 "$CLOCK" rate 50
+check "much faster" near blue 20 "$CLOCK" rate 500
+check "much slower" near blue 20 "$CLOCK" rate -500
+check "as before" near blue 5 "$CLOCK" rate 0
+check "also when that is set, a second later" near blue 10 "$CLOCK" step 3000
+check "backwards" near blue 10 "$CLOCK" step -7000
+check "it is removed" remove blue
+check "the host is unharmed" unharmed
+sed 's/^/# /' "$scratch/told"
+
+# ---- the RTC ----------------------------------------------------------------
+
+check "an instance boots without an agent" begin blue 1-2 synchronized "$SPEAK"
+check "the RTC is set" "$CLOCK" rtc $YEAR
+began=$SECONDS
+check "a synchronized kernel sets it" within 120 not year_is $YEAR
+took=$((SECONDS - began))
+check "it is removed" remove blue
+check "an instance boots with one" begin blue 1-2 load,accepted,synchronized "$SPEAK"
+check "the RTC is set" "$CLOCK" rtc $YEAR
+check "it is synchronized" said blue 'done synchronized: 0'
+check "it leaves the RTC alone" stays $((30 + 3 * took)) year_is $YEAR
+check "it is removed" remove blue
+check "the RTC is right again" "$CLOCK" rtc "$(date +%Y)"
+check "the host is unharmed" unharmed
+kill "$pairs"
+finish
