@@ -70,7 +70,10 @@ impl Following {
             }
             if !core::mem::replace(&mut self.is_set, true) {
                 let ms = error / 1_000_000;
-                report!(pr_info, "this kernel's clock was {ms} ms ahead of the host's: set");
+                report!(
+                    pr_info,
+                    "this kernel's clock was {ms} ms ahead of the host's: set"
+                );
             }
             if let Err(errno) = clock::set(|tsc| host.realtime_ns(tsc)) {
                 let errno = errno.to_errno();

@@ -59,7 +59,7 @@ static unsigned long long tsc(void)
 	return value;
 }
 
-static void pair(void)
+static void tell_pair(void)
 {
 	unsigned long long at = 0, width = ~0ULL;
 	long long time = 0;
@@ -80,17 +80,17 @@ static void pair(void)
 	fflush(stdout);
 }
 
-static __attribute__((noreturn)) void pairs(long ms)
+static void pairs(long ms)
 {
 	struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
 
 	for (;;) {
-		pair();
+		tell_pair();
 		nanosleep(&pause, NULL);
 	}
 }
 
-static int ptp(const char *path)
+static int read_ptp(const char *path)
 {
 	struct ptp_sys_offset_precise precise = {};
 	long long width = -1ULL >> 1, ahead = 0;
@@ -122,7 +122,7 @@ static int adjust(struct timex timex)
 	return adjtimex(&timex) < 0 ? failed("adjtimex") : 0;
 }
 
-static int rtc(const char *year)
+static int rtc_year(const char *year)
 {
 	int fd = open("/dev/rtc0", O_RDONLY);
 	struct rtc_time time = { .tm_mday = 1 };
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "pairs") && value)
 		pairs(atol(value));
 	if (!strcmp(what, "ptp") && value)
-		return ptp(value);
+		return read_ptp(value);
 	if (!strcmp(what, "synchronized"))
 		return adjust((struct timex){ .modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR });
 	if (!strcmp(what, "step") && value)
@@ -161,7 +161,7 @@ int main(int argc, char **argv)
 			.freq = atol(value) * 65536,
 		});
 	if (!strcmp(what, "rtc"))
-		return rtc(value);
+		return rtc_year(value);
 	fprintf(stderr, "clock: what it does is told at the beginning of clock.c\n");
 	return 2;
 }

@@ -27,9 +27,8 @@ when() { dmesg | sed -nE "/$1/{s/^\[ *([0-9]+)\.([0-9]{3}).*/\1\2/p;q}"; }
 apart() {
 	local first last
 	first=$(when "$1") last=$(when "$2")
-	[ -n "$first" ] && [ -n "$last" ] || { echo "not in the log" && return 1; }
-	echo "$((last - first)) ms"
-	[ $((last - first)) -le "$3" ]
+	echo "from ${first:-?} to ${last:-?} ms"
+	[ -n "$first" ] && [ -n "$last" ] && [ $((last - first)) -le "$3" ]
 }
 
 # few RINGS: no more since $before.

@@ -8,16 +8,17 @@ const MS: u64 = 1_000_000;
 
 /// How many of `rings`, one each `ns` nanoseconds, were too many.
 fn too_many(storm: &Storm, begin: u64, rings: u64, ns: u64) -> usize {
-    (0..rings)
-        .filter(|n| storm.ring(begin + n * ns, 0))
-        .count()
+    (0..rings).filter(|n| storm.ring(begin + n * ns, 0)).count()
 }
 
 #[test]
 fn rings() {
     // 10 000 in a second.
     assert_eq!(too_many(&Storm::new(400), 0, 100_000, 100_000), 0);
-    assert_eq!(too_many(&Storm::new(400), u64::MAX / 2, 100_000, 100_000), 0);
+    assert_eq!(
+        too_many(&Storm::new(400), u64::MAX / 2, 100_000, 100_000),
+        0
+    );
     // As many as a burst may have, now and then.
     let storm = Storm::new(400);
     for n in 0..100 {
