@@ -11,10 +11,14 @@ status=0
 # Memory that is free is not zero here.
 interface --append page_poison=1 || status=1
 "$TOP/tools/testing/multikernel/guest/build" trouble
+"$TOP/tools/testing/multikernel/guest/build" agent
 lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/ends.sh" || status=1
 	"$0/faults.sh" "$1" || status=1
 	"$0/guard.sh" || status=1
 	exit $status' "$SELFTESTS" "$BUILD/trouble.cpio" || status=1
+lab hostile --cpus 4 --memory 3G --timeout 1500 -- \
+	"$SELFTESTS/hostile.sh" "$BUILD/agent.cpio" "$(KVER=$HOST "$TOP/scripts/module" path)" ||
+	status=1
 exit "$status"

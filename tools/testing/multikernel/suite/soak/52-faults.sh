@@ -5,7 +5,7 @@
 # the instances are killed at other moments of each other.
 . "$(dirname "$0")/../lib.sh"
 
-"$TOP/tools/testing/multikernel/guest/build"
+"$TOP/tools/testing/multikernel/guest/build" trouble
 status=0
 for round in {1..20}; do
 	lab "faults-$round" --cpus 7 --memory 2G --timeout 1200 \
