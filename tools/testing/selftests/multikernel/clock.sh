@@ -12,8 +12,10 @@ CLOCK=$2
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/agents.sh"
 
-# So far may they be from each other, in microseconds.
+# So far may they be from each other, in microseconds. An emulated CPU that nobody runs for a second
+# falls back by one for each ppm, so that is all that can be said of rates that no clock has.
 LIMIT_US=100
+FAST=500
 # What an instance writes to its log is not thrown away.
 SPEAK=printk.devkmsg=on
 # A year that the RTC has only if it was set by this test.
@@ -80,8 +82,10 @@ check "it tells its time" said blue 'clock: pair'
 check "its clock is the host's" near blue 20 true
 check "also when that goes faster" near blue 20 "$CLOCK" rate 50
 check "or slower" near blue 20 "$CLOCK" rate -50
-check "much faster, a second later" near blue 20 later "$CLOCK" rate 500
-check "much slower" near blue 20 later "$CLOCK" rate -500
+LIMIT_US=$FAST
+check "much faster, a second later" near blue 20 later "$CLOCK" rate $FAST
+check "much slower" near blue 20 later "$CLOCK" rate -$FAST
+LIMIT_US=100
 check "as before" near blue 5 later "$CLOCK" rate 0
 check "also when that is set, a second later" near blue 10 "$CLOCK" step 3000
 check "backwards" near blue 10 "$CLOCK" step -7000
