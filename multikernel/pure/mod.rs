@@ -43,6 +43,8 @@ pub mod printk;
 pub mod range;
 pub mod realmode;
 pub mod ring;
+pub mod screen;
+pub mod scrollback;
 pub mod slot;
 pub mod state;
 pub mod storm;

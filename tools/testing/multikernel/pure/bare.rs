@@ -35,6 +35,10 @@ pub mod name;
 pub mod range;
 #[path = "../../../../multikernel/pure/ring.rs"]
 pub mod ring;
+#[path = "../../../../multikernel/pure/screen.rs"]
+pub mod screen;
+#[path = "../../../../multikernel/pure/scrollback.rs"]
+pub mod scrollback;
 
 use half::{Data, Size};
 use ring::{Pieces, ReceiveError, Receiver, SendError, Sender};
@@ -149,6 +153,26 @@ pub fn control(bytes: &[u8], out: &mut [u8]) -> Option<usize> {
 
 pub fn created(rest: &[u8]) -> Option<[u8; 8]> {
     message::Created::parse(rest).map(message::Created::bytes)
+}
+
+pub fn show(shown: &mut scrollback::Scrollback<&mut [u8]>, bytes: &[u8]) {
+    shown.append(bytes);
+}
+
+pub fn on_screen(
+    screen: &mut screen::Screen<Memory<'_>>,
+    bytes: &[u8],
+    can_wait: bool,
+) -> (usize, bool) {
+    (screen.show(bytes, can_wait), screen.bell())
+}
+
+pub fn look_back(
+    shown: &scrollback::Scrollback<&mut [u8]>,
+    position: u64,
+    out: &mut [u8],
+) -> (u64, usize) {
+    shown.read(position, out)
 }
 
 #[cfg(control)]

@@ -21,6 +21,9 @@ fn nothing_panics() {
         "agent_page",
         "channel",
         "created",
+        "show",
+        "on_screen",
+        "look_back",
     ] {
         assert!(assembly.contains(name), "{name}");
     }
