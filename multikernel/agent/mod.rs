@@ -4,6 +4,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod clock;
+pub(crate) mod console;
 pub(crate) mod device;
 pub(crate) mod guard;
 pub(crate) mod session;

@@ -2,7 +2,7 @@
 
 //! From the agent's arrival to its end.
 
-use super::{channel::End, clock::Following};
+use super::{channel::End, clock::Following, console::Console};
 use crate::{
     arch::x86::apic,
     channel::{
@@ -27,6 +27,7 @@ use crate::{
     },
     sys::{
         acpi, ffi,
+        hvc::Terminal,
         line::{Glance, Moved, Ring},
         shared::{Part, Shared, View},
         ticker::{self, Tick},
@@ -71,6 +72,7 @@ pub(crate) struct Session {
     caller: Arc<Caller>,
     has_left: AtomicBool,
     beats: AtomicU64,
+    console: Arc<Console>,
     #[pin]
     work: Mutex<Work>,
     /// Something in `asked` has an answer, or gets none any more.
@@ -87,6 +89,10 @@ struct Asked {
 struct Work {
     verdict: Verdict,
     control: Option<Control>,
+    /// The entry of the console, if there is one.
+    console: Option<u32>,
+    /// There since the first console was.
+    terminal: Option<Terminal<Console>>,
     /// What is in each entry of the directory, for programs.
     ends: KVec<Option<End>>,
     cookie: u64,
@@ -134,10 +140,12 @@ impl Session {
         let switchboard = Switchboard::new()?;
         let caller = Caller::new(area.clone())?;
         switchboard.listen_to(caller.clone());
+        let console = Console::new(area.clone(), caller.clone())?;
         Arc::pin_init(
             try_pin_init!(Self {
                 range,
                 area,
+                console,
                 host,
                 this: Agent {
                     terms,
@@ -154,6 +162,8 @@ impl Session {
                 work <- new_mutex!(Work {
                     verdict: Verdict::None,
                     control: None,
+                    console: None,
+                    terminal: None,
                     ends,
                     cookie: 0,
                     asked: KVec::new(),
@@ -175,7 +185,12 @@ impl Session {
     /// Leaves in good order: the last that the host hears.
     pub(crate) fn leave(&self, gone: Gone) {
         let mut work = self.work.lock();
-        self.release(&mut work);
+        // The last words of a kernel that goes down are still to come.
+        let keep_console = gone != Gone::Unloaded;
+        if !keep_console {
+            work.terminal = None;
+        }
+        self.release(&mut work, keep_console);
         self.leave_at_once(gone, &[]);
     }
 
@@ -266,24 +281,13 @@ impl Session {
     /// Asks the host to look at everything.
     fn ring_host(&self) {
         self.caller.call();
-        self.ring_at(area::DOORBELL);
+        ring_at(&self.area, area::DOORBELL);
     }
 
     /// Rings the peer of the channel in an entry.
     pub(crate) fn ring_peer(&self, number: u32) {
         if let Some(entry) = self.host.entry(number) {
-            self.ring_at(entry + directory::DOORBELL);
-        }
-    }
-
-    /// Rings where a word of the host's says, if that is anywhere but here.
-    fn ring_at(&self, at: usize) {
-        // What was written is seen by whoever has moved the doorbell since.
-        self.area.fence();
-        match Doorbell::parse(self.area.load(at), |id| !is_own(id)) {
-            Ok(Some(doorbell)) => apic::ring(doorbell),
-            Ok(None) => {}
-            Err(error) => report!(pr_err_once, "who is to be rung cannot be: {error}"),
+            ring_at(&self.area, entry + directory::DOORBELL);
         }
     }
 
@@ -308,11 +312,12 @@ impl Session {
             work.verdict = verdict;
         }
         if verdict != Verdict::Accepted {
-            self.release(work);
+            self.release(work, false);
             return;
         }
         self.follow(work);
         self.listen(work);
+        self.show(work);
         for end in work.ends.iter().flatten() {
             end.settle();
         }
@@ -361,14 +366,16 @@ impl Session {
                 let result = self.attach(work, number, at, status);
                 let answer = taken(result, number);
                 // A channel of programs may have been left again already.
-                if answer == Answer::Refused || number == CONTROL {
+                let is_own = number == CONTROL || work.console == Some(number);
+                if answer == Answer::Refused || is_own {
                     self.answer(number, answer.word(status.generation));
                 }
             }
             (directory::State::Withdrawn, Answer::None | Answer::Attached) => {
+                let is_own = number == CONTROL || work.console == Some(number);
                 self.detach(work, number);
                 // Who is still in a call leaves, and says so, at its end.
-                if number == CONTROL || before == Answer::None {
+                if is_own || before == Answer::None {
                     let released = Answer::Released.word(status.generation);
                     self.answer(number, released);
                 }
@@ -413,6 +420,13 @@ impl Session {
             (_, Kind::Data) if number != CONTROL => {
                 self.attach_data(work, number, channel, status.generation)
             }
+            (_, Kind::Console) if Terminal::<Console>::CAN_BE => {
+                let view = self.map(&channel)?;
+                self.console
+                    .open(view, channel.own.size, channel.other.size)?;
+                work.console = Some(number);
+                Ok(())
+            }
             _ => Err(EOPNOTSUPP),
         }
     }
@@ -450,6 +464,10 @@ impl Session {
         if number == CONTROL {
             work.control = None;
         }
+        if work.console == Some(number) {
+            work.console = None;
+            self.console.close();
+        }
         if let Some(end) = work.ends.get_mut(number as usize) {
             *end = None;
         }
@@ -471,8 +489,28 @@ impl Session {
         })
     }
 
-    /// Touches no channel any more.
-    fn release(&self, work: &mut Work) {
+    /// The terminal looks for what was typed; it is made for the first console. If it is this kernel's
+    /// console, all of the log goes there now.
+    fn show(&self, work: &mut Work) {
+        if let Some(terminal) = &work.terminal {
+            terminal.poll();
+            return;
+        }
+        if work.console.is_none() {
+            return;
+        }
+        match Terminal::new(self.console.clone()) {
+            Ok(terminal) => work.terminal = Some(terminal),
+            Err(errno) => {
+                let errno = errno.to_errno();
+                report!(pr_err, "there is no terminal for the console ({errno})");
+                self.release_console(work);
+            }
+        }
+    }
+
+    /// Touches no channel any more, but the console if that is to be kept.
+    fn release(&self, work: &mut Work, keep_console: bool) {
         if work.control.take().is_some() {
             let generation = (self.answer_to(CONTROL) >> 32) as u32;
             self.answer(CONTROL, Answer::Released.word(generation));
@@ -481,6 +519,17 @@ impl Session {
         // Each says so itself.
         for end in &mut work.ends {
             *end = None;
+        }
+        if !keep_console {
+            self.release_console(work);
+        }
+    }
+
+    fn release_console(&self, work: &mut Work) {
+        if let Some(number) = work.console {
+            self.detach(work, number);
+            let generation = (self.answer_to(number) >> 32) as u32;
+            self.answer(number, Answer::Released.word(generation));
         }
     }
 
@@ -516,7 +565,7 @@ impl Session {
             if !matches!(trouble, Trouble::Left) {
                 report!(pr_err, "the control channel is broken: {trouble}");
             }
-            self.release(work);
+            self.release(work, false);
         } else if is_wanted {
             self.ring_host();
         }
@@ -606,6 +655,17 @@ fn taken(result: Result, number: u32) -> Answer {
             report!(pr_warn, "channel {number} is not used here ({errno})");
             Answer::Refused
         }
+    }
+}
+
+/// Rings where a word of the host's says, if that is anywhere but here.
+pub(super) fn ring_at(area: &View, at: usize) {
+    // What was written is seen by whoever has moved the doorbell since.
+    area.fence();
+    match Doorbell::parse(area.load(at), |id| !is_own(id)) {
+        Ok(Some(doorbell)) => apic::ring(doorbell),
+        Ok(None) => {}
+        Err(error) => report!(pr_err_once, "who is to be rung cannot be: {error}"),
     }
 }
 

@@ -146,7 +146,15 @@ impl Reader {
             GFP_KERNEL,
         )?;
         // SAFETY: The operations treat the private data as a `Kept`.
-        Ok(unsafe { file::anonymous::<Kept>(c"[multikernel-events]", &OPERATIONS.0, reader) }?)
+        let file = unsafe {
+            file::anonymous::<Kept>(
+                c"[multikernel-events]",
+                &OPERATIONS.0,
+                reader,
+                bindings::O_RDWR,
+            )
+        };
+        Ok(file?)
     }
 
     /// Waits until there is an event, unless it must not.

@@ -4,11 +4,12 @@
 
 use super::{
     fail::{fail, Outcome},
-    instance::Instance,
+    instance::{Instance, Status},
     ioctl::{self, reserved},
     link::Question,
     memory::{self, Memory},
     registry::{permit, valid, Host},
+    watcher::Watcher,
 };
 use crate::{
     pure::heart::{self, Pace},
@@ -59,7 +60,9 @@ impl Handle {
             GFP_KERNEL,
         )?;
         // SAFETY: The operations treat the private data as a `Kept`.
-        Ok(unsafe { file::anonymous::<Kept>(c"[multikernel]", &OPERATIONS.0, handle) }?)
+        Ok(unsafe {
+            file::anonymous::<Kept>(c"[multikernel]", &OPERATIONS.0, handle, bindings::O_RDWR)
+        }?)
     }
 
     fn ioctl(&self, command: u32, address: usize) -> Result<isize> {
@@ -127,6 +130,17 @@ impl Handle {
                 let force = arg.header.flags & MK_DESTROY_FORCE != 0;
                 instance.destroy(force).map(|()| 0)
             }),
+            MK_CONSOLE => ioctl::call(
+                address,
+                MK_CONSOLE_WRITE | MK_CONSOLE_NEW,
+                |arg: &mut mk_command| {
+                    let types = arg.header.flags & MK_CONSOLE_WRITE != 0;
+                    let from_now = arg.header.flags & MK_CONSOLE_NEW != 0;
+                    instance.with_status(check_exists)?;
+                    let file = Watcher::open(self.instance.clone(), types, from_now)?;
+                    Ok(file.install() as isize)
+                },
+            ),
             MK_CHANNEL_CREATE => ioctl::call(address, 0, |arg: &mut mk_channel_call| {
                 no_peer_name(arg)?;
                 let peer = instance_of(arg.peer_fd)?;
@@ -172,9 +186,7 @@ impl Handle {
         let mut cpus = KVec::new();
         let mut memory = None;
         self.instance.with_status(|status| -> Outcome {
-            if status.life.is_gone() {
-                return Err(fail!(ENODEV, "the instance was destroyed"));
-            }
+            check_exists(status)?;
             info.state = status.life.state() as u32;
             info.reason = status.life.reason() as u32;
             info.text = [0; MK_TEXT_SIZE as usize];
@@ -282,7 +294,7 @@ impl Mapping {
 }
 
 /// A table of functions.
-pub(super) struct Table<T>(pub(super) T);
+pub(crate) struct Table<T>(pub(crate) T);
 
 // SAFETY: Nobody writes it, and the functions and the module that it points to are there as long
 // as it is.
@@ -411,6 +423,13 @@ unsafe extern "C" fn mmap(file: *mut bindings::file, vma: *mut bindings::vm_area
     // SAFETY: The file is one of ours, and the area is being set up.
     let (handle, vma) = unsafe { (handle(file), VmaNew::from_raw(vma)) };
     from_result(|| handle.map(vma).map(|()| 0))
+}
+
+fn check_exists(status: &Status) -> Outcome {
+    if status.life.is_gone() {
+        return Err(fail!(ENODEV, "the instance was destroyed"));
+    }
+    Ok(())
 }
 
 /// Who has a descriptor of one instance is not to reach others by their names.

@@ -4,6 +4,7 @@
 
 use super::{
     channel::Channel,
+    console::Console,
     cpus::Lent,
     events::Event,
     fail::{fail, report, Fail, Outcome},
@@ -25,7 +26,7 @@ use crate::{
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::{ffi, guard::Running, module, ticker, time},
+    sys::{ffi, guard::Running, later::Later, module, ticker, time},
     uapi,
 };
 use kernel::{
@@ -54,6 +55,10 @@ pub(crate) struct Instance {
     /// Later instances have higher ones.
     id: u64,
     host: Arc<Host>,
+    console: Arc<Console>,
+    /// Looks at the console again.
+    #[pin]
+    later: Later<Console>,
     #[pin]
     work: Mutex<Work>,
     #[pin]
@@ -115,11 +120,14 @@ impl Instance {
     pub(crate) fn new(name: Name, id: u64, host: Arc<Host>, slot: Slot) -> Result<Arc<Self>> {
         let pin = module::Pin::new()?;
         let slot = Arc::new(slot, GFP_KERNEL)?;
+        let console = Console::new(&name)?;
         Arc::pin_init(
             try_pin_init!(Self {
                 name,
                 id,
                 host,
+                later <- Later::new(console.clone()),
+                console,
                 work <- new_mutex!(Work {
                     lent: KVec::new(),
                     running: None,
@@ -171,6 +179,17 @@ impl Instance {
     /// Lets `f` look at what is told about this instance.
     pub(crate) fn with_status<R>(&self, f: impl FnOnce(&Status) -> R) -> R {
         f(&self.status.lock())
+    }
+
+    pub(crate) fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// Rings its agent, if there is one.
+    pub(crate) fn ring_agent(&self) {
+        if let Some(link) = self.with_status(|status| status.link.clone()) {
+            link.call();
+        }
     }
 
     /// Its memory, for as long as the caller needs it.
@@ -296,7 +315,8 @@ impl Instance {
             let node = unsafe { ffi::mk_cpu_node(first) };
             let pace = self.with_status(|status| status.pace);
             let switchboard = self.host.switchboard(slot.index())?.clone();
-            let link = Link::new(&self.name, node, pace, switchboard)?;
+            let console = self.console.clone();
+            let link = Link::new(&self.name, node, pace, switchboard, console)?;
 
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
@@ -336,6 +356,8 @@ impl Instance {
             let mut status = self.status.lock();
             status.link = Some(link);
             status.agent = Seen::None;
+            drop(status);
+            self.console.set_live(true);
             Ok(())
         });
         // What has rung before the link was there, at worst.
@@ -461,6 +483,9 @@ impl Instance {
             let seen = link.look(&mut news, |seen| self.tell_agent(seen));
             if let Some(ns) = link.due() {
                 ticker::within(ns);
+            }
+            if let Some(jiffies) = self.console.look(&mut news) {
+                self.later.after(jiffies);
             }
             if seen == Seen::Gone(Why::Said(agent::Gone::Panic)) {
                 self.end_run(&link, Reason::Panic);
@@ -677,6 +702,7 @@ impl Instance {
                 status.text = text;
             }
         });
+        self.console.set_live(false);
     }
 
     /// Changes what is told, and tells all who want to know if it is something else now.

@@ -3,6 +3,7 @@
 //! What the host shares with one run of an instance, and what it knows of the agent there.
 
 use super::{
+    console::Console,
     directory::Directory,
     fail::{fail, report, Outcome},
     loader::Bell,
@@ -45,16 +46,25 @@ const CHANNELS_AT: u64 = CLOCK_AT + PAGE;
 const AGENT_AT: u64 = CHANNELS_AT + CHANNELS_MAX as u64 * ENTRY_BYTES as u64;
 const AREA_BYTES: u64 = AGENT_AT + PAGE;
 const CONTROL_RING: u64 = 2 * PAGE;
-const HALF_BYTES: u64 = half::DATA as u64 + CONTROL_RING;
-const BYTES: u64 = AREA_BYTES + 2 * HALF_BYTES;
+const CONTROL_AT: u64 = AREA_BYTES;
+/// Room for all that a kernel has to say when its console is made, in lines of a ring.
+const SHOWN_RING: u64 = 128 * PAGE;
+const TYPED_RING: u64 = PAGE;
+const CONSOLE_AT: u64 = CONTROL_AT + 2 * half_bytes(CONTROL_RING);
+const BYTES: u64 = CONSOLE_AT + half_bytes(TYPED_RING) + half_bytes(SHOWN_RING);
 const _: () = assert!(AGENT_AT % PAGE == 0);
+
+/// Half a channel, with a ring of `ring` bytes.
+const fn half_bytes(ring: u64) -> u64 {
+    half::DATA as u64 + ring
+}
 
 /// The entry of the control channel.
 const CONTROL: u32 = 0;
+/// And of the console.
+const CONSOLE: u32 = 1;
 /// The first one that is not for something of its own.
 const FIRST: u32 = 2;
-const CONTROL_NAME: [u8; name::BYTES] =
-    *b"control\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// An agent is rung when the clock, a second later, would be so far from what it was rung for before.
 const CLOCK_NEWS_NS: u64 = 20_000;
@@ -110,6 +120,9 @@ pub(crate) struct Link {
     area: View,
     /// The halves of the control channel.
     control: View,
+    /// And of the console.
+    terminal: View,
+    console: Arc<Console>,
     switchboard: Arc<Switchboard>,
     caller: Arc<Caller>,
     #[pin]
@@ -235,7 +248,52 @@ impl Link {
         node: i32,
         pace: Option<Pace>,
         switchboard: Arc<Switchboard>,
+        console: Arc<Console>,
     ) -> Outcome<Arc<Self>> {
+        let memory = Self::take_pages(name, node)?;
+        let part = |at: u64, bytes: u64| Part::new(&memory, at as usize, bytes as usize);
+        let view = |at: u64, own: u64, other: u64| {
+            Some(View {
+                own: part(at, own)?,
+                other: part(at + own, other)?,
+            })
+        };
+        let ring = half_bytes(CONTROL_RING);
+        let (Some(area), Some(control), Some(terminal)) = (
+            view(0, AGENT_AT, AREA_BYTES - AGENT_AT),
+            view(CONTROL_AT, ring, ring),
+            view(CONSOLE_AT, half_bytes(TYPED_RING), half_bytes(SHOWN_RING)),
+        ) else {
+            return Err(EFAULT.into());
+        };
+        let directory = Directory::new(area.clone(), CHANNELS_AT as usize);
+        let inner = Inner::new(directory)?;
+        let link = Arc::pin_init(
+            try_pin_init!(Self {
+                name: *name,
+                memory,
+                pace,
+                switchboard,
+                caller: Caller::new(area.clone())?,
+                area,
+                control,
+                terminal,
+                console,
+                reach <- new_spinlock!(Reach {
+                    apic_ids: KVec::new(),
+                    is_closed: false,
+                }),
+                inner <- new_mutex!(inner),
+                answered <- new_condvar!(),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        Ok(link)
+    }
+
+    /// Not inlined: the caller's stack frame is large enough.
+    #[inline(never)]
+    fn take_pages(name: &Name, node: i32) -> Outcome<Arc<Shared>> {
         let shared = Shared::allocate(
             BYTES,
             node,
@@ -248,44 +306,7 @@ impl Link {
                 BYTES >> 10
             )
         })?;
-        let memory = Arc::new(memory, GFP_KERNEL)?;
-        let part = |at: u64, bytes: u64| Part::new(&memory, at as usize, bytes as usize);
-        let (Some(host), Some(agent), Some(from_host), Some(from_agent)) = (
-            part(0, AGENT_AT),
-            part(AGENT_AT, AREA_BYTES - AGENT_AT),
-            part(AREA_BYTES, HALF_BYTES),
-            part(AREA_BYTES + HALF_BYTES, HALF_BYTES),
-        ) else {
-            return Err(EFAULT.into());
-        };
-        let area = View {
-            own: host,
-            other: agent,
-        };
-        let directory = Directory::new(area.clone(), CHANNELS_AT as usize);
-        let inner = Inner::new(directory)?;
-        let link = Arc::pin_init(
-            try_pin_init!(Self {
-                name: *name,
-                memory,
-                pace,
-                switchboard,
-                caller: Caller::new(area.clone())?,
-                area,
-                reach <- new_spinlock!(Reach {
-                    apic_ids: KVec::new(),
-                    is_closed: false,
-                }),
-                control: View {
-                    own: from_host,
-                    other: from_agent,
-                },
-                inner <- new_mutex!(inner),
-                answered <- new_condvar!(),
-            }? Error),
-            GFP_KERNEL,
-        )?;
-        Ok(link)
+        Ok(Arc::new(memory, GFP_KERNEL)?)
     }
 
     /// All of the pages.
@@ -319,7 +340,9 @@ impl Link {
             agent_at: AGENT_AT as u32,
         };
         inner.host_doorbell = doorbell.word();
-        inner.directory.publish_doorbell(CONTROL, doorbell.word());
+        for number in [CONTROL, CONSOLE] {
+            inner.directory.publish_doorbell(number, doorbell.word());
+        }
         host.publish(&self.area);
         self.switchboard.listen_to(self.caller.clone());
         Ok(())
@@ -419,6 +442,7 @@ impl Link {
                 inner.seen = Seen::Gone(Why::Ended);
             }
             self.hang_up(inner);
+            self.console.close();
         }
         inner.seen
     }
@@ -567,29 +591,43 @@ impl Link {
         self.call_checked(inner);
     }
 
-    /// Offers a new control channel: nobody uses the memory of the one before.
+    /// Offers a new control channel and a new console: nobody uses the memory of those before.
     fn offer(&self, inner: &mut Inner) -> Result {
-        let size = Size::new(CONTROL_RING).ok_or(EINVAL)?;
-        let half = |part: &Part| Half {
+        let ring = |bytes: u64| Size::new(bytes).ok_or(EINVAL);
+        let (control, typed, shown) = (ring(CONTROL_RING)?, ring(TYPED_RING)?, ring(SHOWN_RING)?);
+        self.console.close();
+        for part in [&self.control, &self.terminal] {
+            part.own.clear();
+            part.other.clear();
+        }
+        self.console.open(self.terminal.clone(), typed, shown)?;
+        inner.control = Some(Control::open(self.control.clone(), control, control)?);
+        let half = |part: &Part, size: Size| Half {
             address: part.address(),
             size,
         };
-        self.control.own.clear();
-        self.control.other.clear();
-        let channel = Channel {
-            kind: Kind::Control,
-            peer: 0,
-            own: half(&self.control.other),
-            other: half(&self.control.own),
-            name: Name::new(&CONTROL_NAME).map_err(|_| EINVAL)?,
-            peer_name: None,
-        };
-        inner.control = Some(Control::open(self.control.clone(), size, size)?);
-        inner.directory.offer(CONTROL, &channel);
+        let offers = [
+            (CONTROL, "control", &self.control, control, control),
+            (CONSOLE, "console", &self.terminal, typed, shown),
+        ];
+        for (number, name, view, own, other) in offers {
+            let channel = Channel {
+                kind: match number {
+                    CONTROL => Kind::Control,
+                    _ => Kind::Console,
+                },
+                peer: 0,
+                own: half(&view.other, other),
+                other: half(&view.own, own),
+                name: named(name)?,
+                peer_name: None,
+            };
+            inner.directory.offer(number, &channel);
+        }
         Ok(())
     }
 
-    /// The agent is gone: nothing can be asked any more.
+    /// The agent is gone: nothing can be asked any more. What its kernel still shows is looked at.
     fn hang_up(&self, inner: &mut Inner) {
         inner.watch = None;
         inner.control = None;
@@ -843,6 +881,7 @@ impl Link {
         Verdict::Misbehaved.publish(&self.area, attach);
         inner.seen = Seen::Gone(Why::Misbehaved);
         self.hang_up(inner);
+        self.console.close();
     }
 
     fn complain(&self, inner: &mut Inner, why: fmt::Arguments<'_>) {
@@ -923,4 +962,12 @@ fn no_agent(seen: Seen) -> super::fail::Fail {
         ENOTCONN,
         "its agent is {seen}; load this module in the instance"
     )
+}
+
+fn named(text: &str) -> Result<Name> {
+    let mut bytes = [0; name::BYTES];
+    for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    Name::new(&bytes).map_err(|_| EINVAL)
 }

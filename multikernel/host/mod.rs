@@ -3,6 +3,7 @@
 //! The host: the kernel that gives CPUs and memory away, and takes them back.
 
 pub(crate) mod channel;
+pub(crate) mod console;
 pub(crate) mod cpus;
 pub(crate) mod device;
 pub(crate) mod directory;
@@ -18,3 +19,4 @@ pub(crate) mod loader;
 pub(crate) mod memory;
 pub(crate) mod registry;
 pub(crate) mod slots;
+pub(crate) mod watcher;

@@ -210,6 +210,7 @@ impl Host {
                 | MK_FEATURE_STOP_REASON
                 | MK_FEATURE_AGENT
                 | MK_FEATURE_CHANNELS
+                | MK_FEATURE_CONSOLE
                 | MK_FEATURE_EVENTS,
         );
         query.blockers = self.blockers();

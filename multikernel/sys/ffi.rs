@@ -55,6 +55,12 @@ pub(crate) type ClockRead =
     unsafe extern "C" fn(data: *mut c_void, tsc: u64, time_ns: *mut u64) -> bool;
 
 pub(crate) type TickCall = unsafe extern "C" fn(data: *mut c_void);
+pub(crate) type WorkFunction = unsafe extern "C" fn(work: *mut bindings::work_struct);
+
+pub(crate) type TerminalPut =
+    unsafe extern "C" fn(data: *mut c_void, buf: *const u8, count: usize, can_wait: bool) -> isize;
+pub(crate) type TerminalGet =
+    unsafe extern "C" fn(data: *mut c_void, buf: *mut u8, count: usize) -> isize;
 
 extern "C" {
     pub(crate) fn mk_apic_mode() -> c_uint;
@@ -133,6 +139,15 @@ extern "C" {
         may_write: bool,
     ) -> c_int;
     pub(crate) fn mk_broken_pipe();
+    pub(crate) fn mk_lock_init(lock: *mut bindings::raw_spinlock_t);
+    pub(crate) fn mk_lock(lock: *mut bindings::raw_spinlock_t, flags: *mut c_ulong) -> bool;
+    pub(crate) fn mk_unlock(lock: *mut bindings::raw_spinlock_t, flags: c_ulong);
+    pub(crate) fn mk_later_init(work: *mut bindings::delayed_work, function: WorkFunction);
+    pub(crate) fn mk_later(work: *mut bindings::delayed_work, jiffies: c_ulong);
+    pub(crate) fn mk_terminal_alloc(put: TerminalPut, get: TerminalGet, data: *mut c_void)
+        -> c_int;
+    pub(crate) fn mk_terminal_free();
+    pub(crate) fn mk_terminal_poll();
 }
 
 // Exported to modules, and not in the bindings.
@@ -159,6 +174,7 @@ extern "C" {
     pub(crate) fn e820__mapped_any(start: u64, end: u64, kind: c_uint) -> bool;
     pub(crate) fn orderly_poweroff(force: bool);
     pub(crate) fn orderly_reboot();
+    pub(crate) fn cancel_delayed_work_sync(work: *mut bindings::delayed_work) -> bool;
 }
 
 #[cfg(CONFIG_ZSTD_DECOMPRESS = "y")]

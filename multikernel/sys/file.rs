@@ -126,7 +126,7 @@ impl Drop for Contents {
     }
 }
 
-/// Makes a descriptor for `data`, closed on exec.
+/// Makes a descriptor for `data`, closed on exec. `access` is `O_RDONLY` or `O_RDWR`.
 ///
 /// # Safety
 ///
@@ -135,6 +135,7 @@ pub(crate) unsafe fn anonymous<P: ForeignOwnable>(
     name: &CStr,
     operations: &'static bindings::file_operations,
     data: P,
+    access: u32,
 ) -> Result<NewFile> {
     let reservation = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
     let data = data.into_foreign();
@@ -144,7 +145,7 @@ pub(crate) unsafe fn anonymous<P: ForeignOwnable>(
             name.as_char_ptr(),
             operations,
             data,
-            (bindings::O_RDWR | bindings::O_CLOEXEC) as c_int,
+            (access | bindings::O_CLOEXEC) as c_int,
         )
     })
     .inspect_err(|_| {

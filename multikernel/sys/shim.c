@@ -9,6 +9,7 @@
 #include <linux/cdev.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
@@ -22,11 +23,13 @@
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
+#include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/spinlock.h>
 #include <linux/syscore_ops.h>
 #include <linux/timer.h>
 #include <linux/topology.h>
@@ -725,4 +728,47 @@ int mk_map_physical(struct vm_area_struct *vma, phys_addr_t start, bool may_writ
 void mk_broken_pipe(void)
 {
 	send_sig(SIGPIPE, current, 0);
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+void mk_lock_init(raw_spinlock_t *lock)
+{
+	raw_spin_lock_init(lock);
+}
+
+/*
+ * Fails only where whoever has it may never go on: in a panic, which has stopped
+ * the other CPUs, or below an NMI. Elsewhere it is held for microseconds.
+ */
+bool mk_lock(raw_spinlock_t *lock, unsigned long *flags)
+{
+	unsigned int left;
+
+	if (!in_nmi() && !oops_in_progress) {
+		raw_spin_lock_irqsave(lock, *flags);
+		return true;
+	}
+	for (left = 1000; left; left--) {
+		if (raw_spin_trylock_irqsave(lock, *flags))
+			return true;
+		udelay(1);
+	}
+	return false;
+}
+
+void mk_unlock(raw_spinlock_t *lock, unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(lock, flags);
+}
+
+void mk_later_init(struct delayed_work *work, work_func_t function)
+{
+	INIT_DELAYED_WORK(work, function);
+}
+
+/* If it is not due already. */
+void mk_later(struct delayed_work *work, unsigned long jiffies)
+{
+	queue_delayed_work(system_dfl_wq, work, jiffies);
 }

@@ -5,7 +5,9 @@
 
 #include <linux/fs.h>
 #include <linux/interrupt.h>
+#include <linux/spinlock_types.h>
 #include <linux/types.h>
+#include <linux/workqueue_types.h>
 
 /* As MK_NAME_SIZE of the ioctl interface. */
 #define MK_LENT_NAME_SIZE	32
@@ -107,5 +109,15 @@ struct poll_table_struct;
 u32 mk_poll_wanted(struct poll_table_struct *table);
 int mk_map_physical(struct vm_area_struct *vma, phys_addr_t start, bool may_write);
 void mk_broken_pipe(void);
+void mk_lock_init(raw_spinlock_t *lock);
+bool mk_lock(raw_spinlock_t *lock, unsigned long *flags);
+void mk_unlock(raw_spinlock_t *lock, unsigned long flags);
+void mk_later_init(struct delayed_work *work, work_func_t function);
+void mk_later(struct delayed_work *work, unsigned long jiffies);
+typedef ssize_t (*mk_terminal_put_t)(void *data, const u8 *buf, size_t count, bool can_wait);
+typedef ssize_t (*mk_terminal_get_t)(void *data, u8 *buf, size_t count);
+int mk_terminal_alloc(mk_terminal_put_t put, mk_terminal_get_t get, void *data);
+void mk_terminal_free(void);
+void mk_terminal_poll(void);
 
 #endif /* _MULTIKERNEL_SHIM_H */

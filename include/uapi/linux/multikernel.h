@@ -56,6 +56,7 @@ struct mk_header {
 #define MK_FEATURE_STOP_REASON	(1ULL << 1)	/* a stop without an agent is seen */
 #define MK_FEATURE_AGENT	(1ULL << 2)	/* an agent is seen, and can be asked */
 #define MK_FEATURE_CHANNELS	(1ULL << 3)	/* there are channels */
+#define MK_FEATURE_CONSOLE	(1ULL << 4)	/* instances with an agent have a console */
 #define MK_FEATURE_EVENTS	(1ULL << 5)	/* events can be read */
 
 /* mk_query.blockers: why this host cannot start an instance */
@@ -215,6 +216,7 @@ struct mk_event {
 #define MK_PING			_IO(MK_IOC, 0x27)
 #define MK_STOP			_IO(MK_IOC, 0x28)
 #define MK_SET_HEARTBEAT	_IO(MK_IOC, 0x2c)
+#define MK_CONSOLE		_IO(MK_IOC, 0x30)
 #define MK_CHANNEL_CREATE	_IO(MK_IOC, 0x40)
 #define MK_CHANNEL_REMOVE	_IO(MK_IOC, 0x41)
 #define MK_CHANNEL_LIST		_IO(MK_IOC, 0x42)
@@ -315,8 +317,11 @@ struct mk_load {
 };
 
 /**
- * struct mk_command - MK_START, MK_KILL, MK_DESTROY
- * @header: MK_DESTROY: MK_DESTROY_FORCE; others: no flags
+ * struct mk_command - MK_START, MK_KILL, MK_DESTROY, MK_CONSOLE
+ * @header: MK_DESTROY: MK_DESTROY_FORCE; MK_CONSOLE: MK_CONSOLE_...; others:
+ *	no flags
+ *
+ * MK_CONSOLE returns a descriptor, to be read, written and polled.
  */
 struct mk_command {
 	struct mk_header header;
@@ -324,6 +329,14 @@ struct mk_command {
 
 /* MK_DESTROY: kill it first, if it runs */
 #define MK_DESTROY_FORCE	(1U << 0)
+
+/* MK_CONSOLE: what is written is typed there; one descriptor at a time */
+#define MK_CONSOLE_WRITE	(1U << 0)
+/* MK_CONSOLE: begin with what is shown from now on */
+#define MK_CONSOLE_NEW		(1U << 1)
+
+/* How much of what a console has shown can still be read */
+#define MK_CONSOLE_BYTES	(64U << 10)
 
 /**
  * struct mk_range - physical memory
