@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -42,6 +43,11 @@ pub enum Command {
     /// If that fails before the instance runs, or is interrupted, what was
     /// made is removed again. Once it runs it is left as it is, unless it is to
     /// be looked after.
+    #[command(
+        mut_arg("read_only", |option| option.requires("console")),
+        mut_arg("no_scrollback", |option| option.requires("console")),
+        mut_arg("escape", |option| option.requires("console"))
+    )]
     Run(Run),
 
     /// Create an instance and reserve its CPUs and memory
@@ -65,6 +71,13 @@ pub enum Command {
     ///
     /// It takes the module loaded in the instance, too.
     Ping(Ping),
+
+    /// Show the console of an instance, and type there
+    ///
+    /// First what it has shown last, which can be seen also after it has
+    /// ended; then what it shows, until it ends. It takes the module loaded in
+    /// the instance, too. Any number can watch, and one can type.
+    Console(Console),
 
     /// Remove instances, and give back what they have
     Rm(Remove),
@@ -326,9 +339,84 @@ pub struct Run {
     #[command(flatten)]
     pub supervision: Supervision,
 
+    /// Show its console then, as `mkctl console` does, until it ends; if the
+    /// command line names no console, console=tty0 console=hvc0 is added
+    #[arg(long, conflicts_with_all = ["json", "supervise", "on_exit", "on_crash"])]
+    pub console: bool,
+
+    /// Of the console.
+    #[command(flatten)]
+    pub options: ConsoleOptions,
+
     /// How to show it.
     #[command(flatten)]
     pub format: Format,
+}
+
+/// How to show a console.
+#[derive(Args)]
+#[group(skip)]
+pub struct ConsoleOptions {
+    /// Only watch: what is typed here goes nowhere
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Do not begin with what was shown before
+    #[arg(long)]
+    pub no_scrollback: bool,
+
+    /// Key that leaves the console, where standard input is a terminal: a
+    /// character, ^ and a letter for one with Ctrl, or none
+    #[arg(long, value_name = "CHAR", default_value = "^]")]
+    pub escape: Escape,
+}
+
+/// `mkctl console`
+#[derive(Args)]
+pub struct Console {
+    /// Name of the instance
+    pub name: String,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub options: ConsoleOptions,
+}
+
+/// A key, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Escape(Option<u8>);
+
+impl Escape {
+    /// Whether this is the key.
+    pub fn is(self, byte: u8) -> bool {
+        self.0 == Some(byte)
+    }
+
+    /// The key as it can be given.
+    pub fn name(self) -> Option<String> {
+        let key = self.0?;
+        Some(match key {
+            0..=0x1f | 0x7f => format!("^{}", char::from(key ^ 0x40)),
+            _ => char::from(key).to_string(),
+        })
+    }
+}
+
+impl FromStr for Escape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(match text.as_bytes() {
+            b"none" => None,
+            [key] if key.is_ascii() => Some(*key),
+            [b'^', key @ (b'?'..=b'_' | b'a'..=b'z')] => Some(key.to_ascii_uppercase() ^ 0x40),
+            _ => {
+                return Err(format!(
+                    "`{text}` is no key: it is such as ^] or ~, or none"
+                ))
+            }
+        }))
+    }
 }
 
 /// `mkctl create`
@@ -650,6 +738,54 @@ mod tests {
         ] {
             let error = run(arguments).err().unwrap_or_default();
             assert!(error.contains(text), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn keys_are_what_is_typed() {
+        for (text, byte) in [
+            ("^]", 0x1d),
+            ("^a", 1),
+            ("^A", 1),
+            ("^@", 0),
+            ("^?", 0x7f),
+            ("~", b'~'),
+        ] {
+            let key: Escape = text.parse().unwrap();
+            assert!(key.is(byte), "{text}");
+            assert_eq!(key.name().unwrap(), text.to_ascii_uppercase());
+        }
+        let none: Escape = "none".parse().unwrap();
+        assert!((0..=u8::MAX).all(|byte| !none.is(byte)));
+        assert_eq!(none.name(), None);
+        for text in ["", "ab", "^", "^]x", "\u{e4}", "^1"] {
+            // One character alone is itself.
+            assert_eq!(text.parse::<Escape>().is_ok(), text == "^", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_console_is_for_people() {
+        let arguments = ["--cpus", "1", "--memory", "64M", "--console"];
+        assert!(
+            run(&[&arguments[..], &["--escape", "^a"]].concat())
+                .unwrap()
+                .console
+        );
+        assert!(run(&[&arguments[..], &["--json"]].concat()).is_err());
+        for option in [
+            &["--read-only"][..],
+            &["--no-scrollback"],
+            &["--escape", "~"],
+        ] {
+            assert!(
+                run(&[&arguments[..4], option].concat()).is_err(),
+                "{option:?}"
+            );
+            assert!(
+                run(&[&arguments[..], option].concat()).is_ok(),
+                "{option:?}"
+            );
         }
     }
 

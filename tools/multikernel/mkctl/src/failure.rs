@@ -218,6 +218,9 @@ impl Failure {
                 (Operation::Open, Errno::NOENT) => {
                     vec!["`mkctl ls` lists the instances".to_owned()]
                 }
+                (Operation::Console, Errno::BUSY) => {
+                    vec!["`--read-only` watches it".to_owned()]
+                }
                 (Operation::Stop, Errno::NOTCONN) => {
                     vec!["`mkctl kill` ends it without its help".to_owned()]
                 }

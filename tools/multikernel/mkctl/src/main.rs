@@ -12,6 +12,7 @@ mod notify;
 mod policy;
 mod progress;
 mod record;
+mod terminal;
 mod units;
 
 use std::io::{self, Write};

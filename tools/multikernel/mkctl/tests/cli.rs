@@ -32,6 +32,8 @@ fn without_a_module_every_command_says_what_to_do() {
         &["kill", "blue"],
         &["stop", "blue", "red"],
         &["ping", "blue"],
+        &["console", "blue"],
+        &["console", "blue", "--read-only"],
         &["rm", "--force", "blue"],
         &["ls"],
         &["ls", "--json"],

@@ -45,6 +45,8 @@ named! {
         Agent = MK_FEATURE_AGENT, "agent";
         /// An instance can have channels.
         Channels = MK_FEATURE_CHANNELS, "channels";
+        /// Instances with an agent have a console.
+        Console = MK_FEATURE_CONSOLE, "console";
         /// What happens to instances can be followed.
         Events = MK_FEATURE_EVENTS, "events";
     }

@@ -36,6 +36,8 @@ pub enum Operation {
     Ping,
     /// Asking the agent of an instance to end it.
     Stop,
+    /// Opening the console of an instance.
+    Console,
     /// Asking all about an instance.
     Info,
     /// Destroying an instance.
@@ -72,6 +74,7 @@ impl Operation {
             Self::Kill => "kill",
             Self::Ping => "ping",
             Self::Stop => "stop",
+            Self::Console => "open the console of",
             Self::Info => "get the state of",
             Self::Destroy => "remove",
             Self::Map => "map the memory of",

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::abi;
+use crate::console::{Console, ConsoleOptions};
 use crate::error::{Errno, Error, Operation, Result};
 use crate::ioctl;
 use crate::log::Log;
@@ -367,6 +368,20 @@ impl Instance {
         ioctl::stop(self.fd.as_fd(), milliseconds(timeout))
             .map(drop)
             .map_err(self.failed(Operation::Stop))
+    }
+
+    /// Opens its console. It can be before it runs, and after it has ended.
+    pub fn console(&self, options: ConsoleOptions) -> Result<Console> {
+        let mut flags = 0;
+        if options.write {
+            flags |= abi::MK_CONSOLE_WRITE;
+        }
+        if options.from_now {
+            flags |= abi::MK_CONSOLE_NEW;
+        }
+        ioctl::console(self.fd.as_fd(), flags)
+            .map(Console::new)
+            .map_err(self.failed(Operation::Console))
     }
 
     /// Gives back all that it has, and forgets it. If it runs it is refused,

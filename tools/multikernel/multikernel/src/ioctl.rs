@@ -268,19 +268,24 @@ pub(crate) fn load(
     Ok(())
 }
 
-fn command(instance: BorrowedFd<'_>, opcode: Opcode, flags: u32) -> Result<()> {
+fn command(instance: BorrowedFd<'_>, opcode: Opcode, flags: u32) -> Result<RawFd> {
     let mut request = abi::mk_command::default();
     // SAFETY: there is no address in it.
-    unsafe { call(instance, opcode, flags, &mut request) }?;
-    Ok(())
+    unsafe { call(instance, opcode, flags, &mut request) }
+}
+
+pub(crate) fn console(instance: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd> {
+    let fd = command(instance, abi::MK_CONSOLE, flags)?;
+    // SAFETY: on success the call returns a new descriptor, which is ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 pub(crate) fn start(instance: BorrowedFd<'_>) -> Result<()> {
-    command(instance, abi::MK_START, 0)
+    command(instance, abi::MK_START, 0).map(drop)
 }
 
 pub(crate) fn kill(instance: BorrowedFd<'_>) -> Result<()> {
-    command(instance, abi::MK_KILL, 0)
+    command(instance, abi::MK_KILL, 0).map(drop)
 }
 
 /// Asks the agent by `MK_PING` or `MK_STOP`; how long its answer took, in nanoseconds.
@@ -303,7 +308,7 @@ pub(crate) fn stop(instance: BorrowedFd<'_>, timeout_ms: u32) -> Result<u64> {
 }
 
 pub(crate) fn destroy(instance: BorrowedFd<'_>, flags: u32) -> Result<()> {
-    command(instance, abi::MK_DESTROY, flags)
+    command(instance, abi::MK_DESTROY, flags).map(drop)
 }
 
 /// A call on a channel of an instance.
@@ -409,6 +414,7 @@ mod tests {
             (abi::MK_CHANNEL_CREATE, 0x40),
             (abi::MK_CHANNEL_REMOVE, 0x41),
             (abi::MK_CHANNEL_LIST, 0x42),
+            (abi::MK_CONSOLE, 0x30),
         ];
         for (number, low) in numbers {
             assert_eq!(number, opcode::none(abi::MK_IOC as u8, low));

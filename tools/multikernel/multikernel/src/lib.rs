@@ -10,6 +10,7 @@
 //! * [`Device`]: what the host can do, and the instances that there are;
 //! * [`Instance`]: one of them, from its creation to its end;
 //! * [`Channel`]: an end of a channel between two kernels;
+//! * [`Console`]: what it shows on its terminal, and what is typed there;
 //! * [`Map`]: its memory, read-only;
 //! * [`Log`]: its kernel's log, read from there;
 //! * [`Events`]: what happens to instances, as it happens;
@@ -20,6 +21,7 @@
 
 mod abi;
 mod channel;
+mod console;
 mod cpulist;
 mod device;
 mod error;
@@ -44,6 +46,7 @@ mod pure {
 }
 
 pub use channel::{Channel, ChannelEntry, ChannelState, Rings, Wait, MESSAGE_MAX};
+pub use console::{Console, ConsoleOptions, CONSOLE_BYTES};
 pub use cpulist::{CpuList, CpuListError};
 pub use device::{ApicMode, Blocker, Device, Entry, Feature, Lifetime, Query};
 pub use error::{Errno, Error, Operation, Result};

@@ -2,6 +2,7 @@
 
 //! `mkctl load`, `start`, `kill` and `rm`
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -18,7 +19,8 @@ use crate::progress::Progress;
 pub struct Files<'a> {
     kernel: File,
     initrd: Option<File>,
-    image: &'a Image,
+    cmdline: Cow<'a, str>,
+    uart: bool,
 }
 
 impl<'a> Files<'a> {
@@ -28,8 +30,16 @@ impl<'a> Files<'a> {
         Ok(Self {
             kernel: open("the kernel", &image.kernel)?,
             initrd: initrd.map(|path| open("the initrd", path)).transpose()?,
-            image,
+            cmdline: Cow::Borrowed(&image.cmdline),
+            uart: image.uart,
         })
+    }
+
+    /// Lets the kernel print to its terminal, if nobody has said where to.
+    pub fn show_console(&mut self) {
+        if let Some(cmdline) = with_console(&self.cmdline) {
+            self.cmdline = Cow::Owned(cmdline);
+        }
     }
 
     /// Loads them.
@@ -38,10 +48,26 @@ impl<'a> Files<'a> {
         Ok(instance.load(&multikernel::Image {
             kernel: self.kernel.as_fd(),
             initrd: self.initrd.as_ref().map(AsFd::as_fd),
-            cmdline: &self.image.cmdline,
-            uart: self.image.uart,
+            cmdline: &self.cmdline,
+            uart: self.uart,
         })?)
     }
+}
+
+/// The command line with the console that a person wants to see; none: it has one.
+fn with_console(cmdline: &str) -> Option<String> {
+    let words = cmdline.split_ascii_whitespace();
+    // What follows is for init.
+    let mut own = words.take_while(|word| *word != "--");
+    if own.any(|word| word.starts_with("console=")) {
+        return None;
+    }
+    // Until the module is loaded there is no hvc0, and something has to be /dev/console.
+    Some(
+        format!("console=tty0 console=hvc0 {cmdline}")
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 fn open(what: &'static str, path: &Path) -> Result<File> {
@@ -79,4 +105,19 @@ pub fn remove(device: &Device, arguments: &Remove) -> Result<()> {
     for_each(device, &arguments.names.names, |instance| {
         Ok(instance.destroy(arguments.force)?)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_is_added_where_none_is() {
+        let added = |cmdline| with_console(cmdline);
+        assert_eq!(added("").unwrap(), "console=tty0 console=hvc0");
+        assert_eq!(added("quiet").unwrap(), "console=tty0 console=hvc0 quiet");
+        assert_eq!(added("quiet console=hvc0"), None);
+        assert_eq!(added("console=ttyS0,115200 -- x"), None);
+        assert!(added("netconsole=x -- console=hvc0").is_some());
+    }
 }

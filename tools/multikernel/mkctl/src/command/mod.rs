@@ -5,6 +5,7 @@
 mod await_line;
 mod channel;
 mod check;
+mod console;
 mod cpus;
 mod dmesg;
 mod events;
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Kill(arguments) => lifecycle::kill(&device()?, arguments),
         Command::Stop(arguments) => stop::stop(&device()?, arguments),
         Command::Ping(arguments) => ping::ping(&device()?, arguments, out),
+        Command::Console(arguments) => console::console(&device()?, arguments, out),
         Command::Rm(arguments) => lifecycle::remove(&device()?, arguments),
         Command::Ls(format) => ls::ls(&device()?, format, out),
         Command::Show(arguments) => show::show(&device()?, arguments, out),

@@ -7,6 +7,7 @@ use std::io::Write;
 use multikernel::{CpuList, Device, Instance};
 
 use super::await_line::await_line;
+use super::console;
 use super::lifecycle::Files;
 use super::make::Made;
 use super::show;
@@ -23,12 +24,18 @@ pub fn run(device: &Device, arguments: &Run, out: &mut dyn Write) -> Result<()> 
     let interrupt = Interrupt::new()?;
     // What is not there is found out before anything is taken, and later it does no harm if others
     // take their names.
-    let files = Files::open(&arguments.image)?;
+    let mut files = Files::open(&arguments.image)?;
+    if arguments.console {
+        files.show_console();
+    }
     let instance = make_and_start(device, arguments, &files, &interrupt)
         .map_err(|failure| interrupted(failure, "what was made is removed again"))?;
     await_line(&instance, &arguments.wait, Some(&interrupt))
         .map_err(|failure| interrupted(failure, "the instance is left as it is"))?;
 
+    if arguments.console {
+        return console::attach(&instance, &arguments.options, &interrupt, out);
+    }
     tell(&instance, arguments, out)?;
     if !arguments.supervision.is_wanted() {
         return Ok(());
