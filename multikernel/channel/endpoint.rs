@@ -176,7 +176,9 @@ impl Endpoint {
     /// How many of the things that it waits for are others than the last time. It does not sleep.
     pub(crate) fn wishes(&self) -> u32 {
         let current = self.current.lock();
-        current.as_ref().map_or(0, |conversation| conversation.wishes())
+        current
+            .as_ref()
+            .map_or(0, |conversation| conversation.wishes())
     }
 
     fn current(&self) -> Option<Arc<Conversation>> {

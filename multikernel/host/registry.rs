@@ -14,16 +14,11 @@ use super::{
 use crate::{
     channel::{endpoint::HOST, switchboard::Switchboard},
     pure::{
-        cmdline,
-        madt, message,
+        cmdline, madt, message,
         name::{self, Name},
         realmode, slot,
     },
-    sys::{
-        acpi, clock, ffi,
-        physical::Physical,
-        ticker::Tick,
-    },
+    sys::{acpi, clock, ffi, physical::Physical, ticker::Tick},
     uapi::*,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
