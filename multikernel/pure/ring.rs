@@ -292,7 +292,7 @@ impl<H: Halves> Sender<H> {
     }
 }
 
-impl<H: Halves> Slot<'_, H> {
+impl<'a, H: Halves> Slot<'a, H> {
     /// Where the bytes go, in this side's half.
     pub fn pieces(&self) -> Pieces {
         pieces(self.sender.size, self.sender.tail, self.len)
@@ -300,13 +300,14 @@ impl<H: Halves> Slot<'_, H> {
 
     /// Sends it: the receiver can see it now. [`Sender::bell`] says whether it
     /// looks.
-    pub fn commit(self) {
+    pub fn commit(self) -> &'a mut Sender<H> {
         let Self { sender, len } = self;
         let next = sender.tail.wrapping_add(record(len));
         sender.halves.store(sender.size.at(next), 0);
         let header = header(sender.tail, len);
         sender.halves.store(sender.size.at(sender.tail), header);
         sender.tail = next;
+        sender
     }
 }
 
@@ -431,7 +432,7 @@ impl<H: Halves> Receiver<H> {
     }
 }
 
-impl<H: Halves> Message<'_, H> {
+impl<'a, H: Halves> Message<'a, H> {
     /// Where the bytes are, in the peer's half. They may change while they are
     /// read, and afterwards: to be copied once, then checked.
     pub fn pieces(&self) -> Pieces {
@@ -445,10 +446,11 @@ impl<H: Halves> Message<'_, H> {
 
     /// Gives its room back. [`Receiver::bell`] says whether the sender waits
     /// for that.
-    pub fn consume(self) {
+    pub fn consume(self) -> &'a mut Receiver<H> {
         let Self { receiver, len } = self;
         receiver.head = receiver.head.wrapping_add(record(len));
         receiver.halves.store(HEAD, receiver.head);
+        receiver
     }
 }
 

@@ -12,6 +12,7 @@ use crate::abi;
 use crate::error::{Error, Operation, Result};
 use crate::instance::Instance;
 use crate::ioctl;
+use crate::mapped::{self, Receiver, Sender};
 use crate::named::named;
 
 /// The longest message; one of a small ring is shorter.
@@ -173,6 +174,12 @@ impl Channel {
     pub fn receive(&self, to: &mut [u8]) -> io::Result<Option<usize>> {
         let length = retry(|| rustix::io::read(&self.fd, &mut *to))?;
         Ok((length > 0).then_some(length))
+    }
+
+    /// Maps its rings: messages are written and read in place from then on.
+    /// This fails when a message was already sent or taken by this end.
+    pub fn map(self) -> io::Result<(Sender, Receiver)> {
+        mapped::map(self.fd)
     }
 }
 

@@ -8,7 +8,7 @@ use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::ioctl::{Ioctl, IoctlOutput, Opcode};
+use rustix::ioctl::{Ioctl, IoctlOutput, NoArg, Opcode};
 
 use crate::abi;
 
@@ -57,7 +57,8 @@ requests!(
     mk_ask,
     mk_channel_call,
     mk_events,
-    mk_heartbeat
+    mk_heartbeat,
+    mk_end
 );
 
 struct Call<'a, T> {
@@ -369,6 +370,20 @@ pub(crate) fn channels(
     Ok(list.nr_entries as usize)
 }
 
+/// How large the rings of an end of a channel are.
+pub(crate) fn end_info(end: BorrowedFd<'_>) -> Result<abi::mk_end> {
+    let mut info = abi::mk_end::default();
+    // SAFETY: there is no address in it.
+    unsafe { call(end, abi::MK_END_INFO, 0, &mut info) }?;
+    Ok(info)
+}
+
+/// Rings the peer of an end of a channel.
+pub(crate) fn ring(end: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    // SAFETY: the call takes no argument and returns nothing.
+    unsafe { rustix::ioctl::ioctl(end, NoArg::<{ abi::MK_END_RING }>::new()) }
+}
+
 /// Fills `cpus` and `ranges`; the result says how many of each there are.
 pub(crate) fn info(
     instance: BorrowedFd<'_>,
@@ -415,6 +430,8 @@ mod tests {
             (abi::MK_CHANNEL_REMOVE, 0x41),
             (abi::MK_CHANNEL_LIST, 0x42),
             (abi::MK_CONSOLE, 0x30),
+            (abi::MK_END_INFO, 0x60),
+            (abi::MK_END_RING, 0x61),
         ];
         for (number, low) in numbers {
             assert_eq!(number, opcode::none(abi::MK_IOC as u8, low));

@@ -10,6 +10,7 @@
 //! * [`Device`]: what the host can do, and the instances that there are;
 //! * [`Instance`]: one of them, from its creation to its end;
 //! * [`Channel`]: an end of a channel between two kernels;
+//! * [`mapped`]: the same without calls and copies, by its rings in memory;
 //! * [`Console`]: what it shows on its terminal, and what is typed there;
 //! * [`Map`]: its memory, read-only;
 //! * [`Log`]: its kernel's log, read from there;
@@ -30,6 +31,7 @@ mod instance;
 mod ioctl;
 mod log;
 mod map;
+pub mod mapped;
 mod named;
 mod topology;
 
@@ -38,10 +40,12 @@ mod topology;
 #[allow(dead_code)]
 mod pure {
     pub mod bytes;
+    pub mod half;
     pub mod memory;
     pub mod pagewalk;
     pub mod printk;
     pub mod range;
+    pub mod ring;
     pub mod vmcoreinfo;
 }
 
