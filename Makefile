@@ -35,7 +35,7 @@ test: module tools ## Run all tests; the last line is "N passed, N failed"
 soak: tools rootfs ## Run the tests that take hours
 	@scripts/test --soak
 
-bench: tools rootfs ## Measure; build/bench/results.json
+bench: tools rootfs ## Measure; build/bench/results.json and *.svg
 	@tools/testing/multikernel/bench/run
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)

@@ -184,6 +184,12 @@ impl<H: Halves> Sender<H> {
         self.tail
     }
 
+    /// Whether the receiver has read more than this side knows of, as the
+    /// cheapest look tells: for who looks again and again.
+    pub fn is_read(&self) -> bool {
+        self.halves.load(HEAD) != self.head
+    }
+
     /// Room for a message of `len` bytes, at once or not at all.
     pub fn reserve(&mut self, len: usize) -> Result<Slot<'_, H>, SendError> {
         let len = self.room(len)?;
@@ -333,6 +339,12 @@ impl<H: Halves> Receiver<H> {
     /// Where the next message is expected: how many bytes have ever been read.
     pub fn head(&self) -> u64 {
         self.head
+    }
+
+    /// Whether there is anything where the next message is expected, as the
+    /// cheapest look tells: for who looks again and again.
+    pub fn is_sent(&self) -> bool {
+        self.halves.load(self.size.at(self.head)) != 0
     }
 
     /// The next message, if it is there.

@@ -14,6 +14,10 @@
 //! calls [`Sender::flush`] when there are no more for now; who takes many does
 //! the same with [`Message::consume_quietly`] and [`Receiver::flush`].
 //!
+//! To sleep and to be woken costs as much as many messages. Where there is a CPU
+//! for it, [`Sender::set_patience`] and [`Receiver::set_patience`] make those
+//! that wait look for a while before they sleep.
+//!
 //! The peer is not trusted. What it says of its ring is read once and checked,
 //! by the code that the kernel module itself uses; what cannot be breaks the
 //! channel ([`io::ErrorKind::InvalidData`]). But the bytes of a message are the
@@ -63,11 +67,13 @@ fn both(end: End) -> (Sender, Receiver) {
         ring: ring::Sender::new(end.clone(), end.0.own_size()),
         end: end.clone(),
         is_cut_off: false,
+        patience: Duration::ZERO,
     };
     let receiver = Receiver {
         ring: ring::Receiver::new(end.clone(), end.0.peer_size()),
         end,
         is_cut_off: false,
+        patience: Duration::ZERO,
     };
     (sender, receiver)
 }
@@ -81,6 +87,8 @@ pub struct Sender {
     end: Shared,
     /// The channel was removed.
     is_cut_off: bool,
+    /// How long to look before waiting.
+    patience: Duration,
 }
 
 /// The receiving half of an end. When both halves are dropped the end is closed.
@@ -91,6 +99,8 @@ pub struct Receiver {
     end: Shared,
     /// The channel was removed.
     is_cut_off: bool,
+    /// How long to look before waiting.
+    patience: Duration,
 }
 
 /// Room for a message, in the ring. Dropped, it is not sent.
@@ -108,6 +118,12 @@ pub struct Message<'a> {
 }
 
 impl Sender {
+    /// For how long [`Sender::reserve`] and [`Sender::wait`] keep the CPU and
+    /// look, before they ask to be rung and sleep: not at all, at first.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// The longest message.
     pub fn message_max(&self) -> usize {
         self.ring.size().message_max() as usize
@@ -142,6 +158,9 @@ impl Sender {
     /// it would have to wait. `false`: that took too long.
     pub fn wait(&mut self, bytes: usize, timeout: Option<Duration>) -> io::Result<bool> {
         let limit = Limit::new(timeout);
+        if self.can_go_on(bytes) || self.look(bytes, &limit)? {
+            return Ok(true);
+        }
         while !self.is_cut_off && self.ask(bytes) {
             self.flush()?;
             match wait(&self.end, PollFlags::OUT, &limit)? {
@@ -151,6 +170,30 @@ impl Sender {
             }
         }
         Ok(true)
+    }
+
+    /// Whether there is no need to wait.
+    #[inline]
+    fn can_go_on(&mut self, bytes: usize) -> bool {
+        self.is_cut_off || self.ring.check(bytes) != Err(SendError::Full)
+    }
+
+    /// Looks for a while, and returns whether that has ended the wait.
+    fn look(&mut self, bytes: usize, limit: &Limit) -> io::Result<bool> {
+        if self.patience.is_zero() {
+            return Ok(false);
+        }
+        // Whoever waits for what was sent cannot make room.
+        self.flush()?;
+        let limit = limit.sooner(self.patience);
+        while !limit.is_over() {
+            // There may be some room, and too little.
+            let _ = (0..LOOKS).any(|_| self.ring.is_read());
+            if self.can_go_on(bytes) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Asks the peer to ring when a message of `bytes` bytes fits, or a quarter
@@ -171,6 +214,12 @@ impl Sender {
 }
 
 impl Receiver {
+    /// For how long [`Receiver::peek`] and [`Receiver::wait`] keep the CPU and
+    /// look, before they ask to be rung and sleep: not at all, at first.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// The next message, as soon as there is one. Nothing: the peer has closed
     /// its end, or is gone, and everything was read.
     ///
@@ -198,6 +247,9 @@ impl Receiver {
     /// it would have to wait. `false`: that took too long.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         let limit = Limit::new(timeout);
+        if self.can_go_on() || self.look(&limit)? {
+            return Ok(true);
+        }
         while !self.is_cut_off && self.ask() {
             self.flush()?;
             match wait(&self.end, PollFlags::IN, &limit)? {
@@ -207,6 +259,36 @@ impl Receiver {
             }
         }
         Ok(true)
+    }
+
+    /// Whether there is no need to wait.
+    #[inline]
+    fn can_go_on(&mut self) -> bool {
+        self.is_cut_off || self.ring.peek().err() != Some(ReceiveError::Empty)
+    }
+
+    /// Looks for a while, and returns whether that has ended the wait.
+    fn look(&mut self, limit: &Limit) -> io::Result<bool> {
+        if self.patience.is_zero() {
+            return Ok(false);
+        }
+        // Most of the time this is enough, and the clock is not needed.
+        let mut is_there = self.glimpse();
+        if !is_there {
+            // Whoever waits for room cannot send.
+            self.flush()?;
+            let limit = limit.sooner(self.patience);
+            while !is_there && !limit.is_over() {
+                is_there = self.glimpse();
+            }
+        }
+        Ok(is_there)
+    }
+
+    /// Many looks.
+    #[inline]
+    fn glimpse(&mut self) -> bool {
+        (0..LOOKS).any(|_| self.ring.is_sent()) || self.can_go_on()
     }
 
     /// Asks the peer to ring at the next message. `true`: until then this end
@@ -312,6 +394,9 @@ impl Message<'_> {
     }
 }
 
+/// Between two looks at the clock, and at whether the peer has left.
+const LOOKS: usize = 128;
+
 /// When to wait no longer.
 struct Limit(Option<Instant>);
 
@@ -319,6 +404,16 @@ impl Limit {
     fn new(timeout: Option<Duration>) -> Self {
         // One that is too long to be told is for ever.
         Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
+    /// The same, or in `patience`, whichever comes first.
+    fn sooner(&self, patience: Duration) -> Self {
+        let end = Instant::now().checked_add(patience);
+        Self(self.0.into_iter().chain(end).min())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_some_and(|limit| Instant::now() >= limit)
     }
 
     fn left(&self) -> Option<Duration> {

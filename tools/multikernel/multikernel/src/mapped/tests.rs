@@ -363,6 +363,43 @@ fn a_wait_has_an_end() {
 }
 
 #[test]
+fn who_is_patient_is_not_rung() {
+    let (line, [(mut to, mut from), (mut to_back, mut from_back)]) = Line::ends(4096);
+    for receiver in [&mut from, &mut from_back] {
+        receiver.set_patience(FOREVER);
+    }
+    to.set_patience(FOREVER);
+    let answers = thread::spawn(move || {
+        // Longer than the ring is, so that there has to be room now and then.
+        for n in 0..500 {
+            assert_eq!(receive(&mut from_back).unwrap(), message(n, 1000));
+        }
+        send(&mut to_back, b"done").unwrap();
+    });
+    for n in 0..500 {
+        send(&mut to, &message(n, 1000)).unwrap();
+    }
+    assert_eq!(receive(&mut from).unwrap(), b"done");
+    answers.join().unwrap();
+    // One for the first message each way, one as the other end is closed.
+    assert_eq!(line.rings(), [2, 1]);
+
+    // It has an end, and so has a peer.
+    from.set_patience(Duration::from_millis(1));
+    assert!(from.peek().unwrap().is_none());
+}
+
+#[test]
+fn patience_is_no_longer_than_a_wait() {
+    let (_line, [(mut to, mut from), _b]) = Line::ends(4096);
+    from.set_patience(FOREVER);
+    to.set_patience(Duration::MAX);
+    assert!(!from.wait(Some(Duration::from_millis(20))).unwrap());
+    while to.try_reserve(1000).map(Slot::commit_quietly).is_ok() {}
+    assert!(!to.wait(1000, Some(Duration::from_millis(20))).unwrap());
+}
+
+#[test]
 fn lengths_that_no_message_has_are_refused() {
     let (_line, [(mut to, _from), _b]) = Line::ends(4096);
     assert_eq!(to.message_max(), 4096 - 72);

@@ -304,15 +304,15 @@ fn number(text: &str, key: &str) -> Result<f64> {
 }
 
 /// Counters of what an instance can do to its host.
-struct Disturbances {
-    interrupts: f64,
-    wake_ups: f64,
+pub struct Disturbances {
+    pub interrupts: f64,
+    pub wake_ups: f64,
 }
 
 impl Disturbances {
-    /// Interrupts of the module's line, those that nobody knows, and non-maskable ones; and how
-    /// often the line's thread ran.
-    fn read() -> Result<Self> {
+    /// Interrupts of the module's lines, those that nobody knows, and non-maskable ones; and how
+    /// often the lines' threads ran.
+    pub fn read() -> Result<Self> {
         let mut interrupts = None;
         let mut others = 0.0;
         for line in fs::read_to_string("/proc/interrupts")?.lines() {
@@ -320,12 +320,12 @@ impl Disturbances {
             let label = words.next().unwrap_or_default();
             let counts = words.clone().map_while(|word| word.parse::<f64>().ok());
             if words.next_back() == Some("multikernel") {
-                interrupts = Some(counts.sum::<f64>());
+                *interrupts.get_or_insert(0.0) += counts.sum::<f64>();
             } else if ["NMI:", "SPU:", "ERR:", "MIS:"].contains(&label) {
                 others += counts.sum::<f64>();
             }
         }
-        let interrupts = interrupts.ok_or("/proc/interrupts does not have the module's line")?;
+        let interrupts = interrupts.ok_or("/proc/interrupts does not have the module's lines")?;
 
         let mut wake_ups = None;
         for process in fs::read_dir("/proc")? {
@@ -336,15 +336,13 @@ impl Disturbances {
             };
             let name = status.split_whitespace().nth(1).unwrap_or_default();
             if name.starts_with("irq/") && name.contains("-multik") {
-                wake_ups = Some(
-                    number(&status, "voluntary_ctxt_switches:")?
-                        + number(&status, "nonvoluntary_ctxt_switches:")?,
-                );
+                *wake_ups.get_or_insert(0.0) += number(&status, "voluntary_ctxt_switches:")?
+                    + number(&status, "nonvoluntary_ctxt_switches:")?;
             }
         }
         Ok(Self {
             interrupts: interrupts + others,
-            wake_ups: wake_ups.ok_or("the thread of the module's line is not there")?,
+            wake_ups: wake_ups.ok_or("the threads of the module's lines are not there")?,
         })
     }
 }

@@ -4,13 +4,16 @@
 //!
 //! * `lab KERNEL INITRD FILE TURNS ROUNDS` in the lab, on the host of the instances;
 //! * `peer MACHINE ACCELERATOR MEMORY TSC_KHZ KERNEL INITRD` beside it, once a turn;
-//! * `report SAMPLES RESULTS` at the end.
+//! * `channels KERNEL INITRD ROUNDS` in the lab, with `guest` in its instances;
+//! * `report PART SAMPLES OUT` at the end of each part.
 //!
-//! The first two write lines `sample NAME VALUE`, which the last one reads.
+//! All but the last write lines `sample NAME VALUE`, which that one reads.
 
+mod channels;
 mod lab;
 mod peer;
 mod report;
+mod svg;
 
 use std::process::ExitCode;
 
@@ -39,7 +42,12 @@ fn run(arguments: &[&str]) -> Result<()> {
             kernel,
             initrd,
         }),
-        ["report", samples, results] => report::run(samples.as_ref(), results.as_ref()),
+        ["channels", kernel, initrd, rounds] => channels::lab(kernel, initrd, rounds.parse()?),
+        ["guest"] => channels::job::serve(),
+        ["peer-process", role, cpu, bytes] => {
+            channels::peers::process(role, cpu.parse()?, bytes.parse()?)
+        }
+        ["report", part, samples, out] => report::run(part, samples.as_ref(), out.as_ref()),
         _ => Err("this is a part of tools/testing/multikernel/bench/run".into()),
     }
 }
