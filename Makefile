@@ -10,7 +10,7 @@
 #	JOBS=N		how many processes build at a time
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench fuzz lint module tools kernel rootfs install clean distclean
+.PHONY: help demo test soak bench fuzz lint module samples tools kernel rootfs install clean distclean
 
 export KVER KDIR MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
 export MK_GOAL := $(MAKECMDGOALS)
@@ -46,6 +46,9 @@ lint: ## Check formats, clippy, shellcheck, checkpatch, licences
 
 module: ## Build multikernel.ko for a stock kernel (KVER=, KDIR=)
 	@scripts/module build
+
+samples: ## Build modules that use it: build/beside/
+	@scripts/module beside samples/multikernel
 
 tools: ## Build mkctl: build/bin/mkctl
 	@scripts/tools build

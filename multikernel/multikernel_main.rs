@@ -12,6 +12,9 @@ use kernel::{
 };
 
 mod agent;
+// What other modules use of it.
+#[allow(dead_code)]
+mod api;
 mod arch {
     pub(crate) mod x86;
 }

@@ -16,7 +16,7 @@ use crate::{
     sys::{
         ffi,
         node::{self, Buffer, Files, Memory, Node, Poll},
-        wait::{new_queue, Queue},
+        wait::{new_queue, Patience, Queue},
     },
     uapi::*,
 };
@@ -208,7 +208,7 @@ impl Endpoint {
                 pr_warn,
                 "channel {} with {}: {fault}",
                 self.name,
-                self.peer.as_ref().map_or(HOST, Name::as_str)
+                self.peer()
             );
         }
     }
@@ -230,66 +230,111 @@ impl Endpoint {
             }
         }
     }
-}
 
-impl Files for Endpoint {
-    fn open(number: u32, may_wait: bool) -> Result<Arc<Self>> {
-        let this = {
-            let ends = ENDS.lock();
-            ends.get(number as usize).cloned().flatten().ok_or(ENXIO)?
-        };
-        let open = || {
-            let mut life = this.life.lock();
+    /// The end of the channel `name` with `peer`, which is [`HOST`] or an instance.
+    pub(crate) fn find(peer: &str, name: &str) -> Option<Arc<Self>> {
+        let is_it = |end: &&Arc<Self>| end.peer() == peer && end.name.as_str() == name;
+        ENDS.lock().iter().flatten().find(is_it).cloned()
+    }
+
+    fn peer(&self) -> &str {
+        self.peer.as_ref().map_or(HOST, Name::as_str)
+    }
+
+    /// Opens it for one user, who has to [leave](Self::leave) it.
+    pub(crate) fn enter(&self, patience: Patience) -> Result {
+        self.openers.wait(patience, || {
+            let mut life = self.life.lock();
             if life.is_removed {
                 return Some(Err(ENODEV));
             }
             if life.is_open {
                 return Some(Err(EBUSY));
             }
-            match this.current() {
-                Some(conversation) => {
-                    life.is_open = true;
-                    conversation.publish(State::Open);
-                    Some(Ok(()))
-                }
-                None if may_wait => None,
-                None => Some(Err(EAGAIN)),
-            }
-        };
-        this.openers.wait(open)??;
-        Ok(this)
-    }
-
-    fn read(&self, to: &mut Buffer, may_wait: bool) -> Result<usize> {
-        self.readers.wait(|| {
-            let Some(conversation) = self.current() else {
-                return Some(Ok(0));
-            };
-            let is_wanted = may_wait || self.readers.is_waited_for();
-            let step = conversation.receive(to, is_wanted);
-            match self.outcome(&conversation, step, Ok(0)) {
-                None if !may_wait => Some(Err(EAGAIN)),
-                outcome => outcome,
-            }
+            let conversation = self.current()?;
+            life.is_open = true;
+            conversation.publish(State::Open);
+            Some(Ok(()))
         })?
     }
 
-    fn write(&self, from: &mut Buffer, may_wait: bool) -> Result<usize> {
+    pub(crate) fn leave(&self) {
+        let (former, mapped) = {
+            let mut life = self.life.lock();
+            life.is_open = false;
+            (self.current.lock().take(), self.mapped.lock().take())
+        };
+        if let Some(former) = former {
+            former.publish(State::Closed);
+        }
+        drop(mapped);
+        self.openers.wake(0);
+    }
+
+    /// Takes a message. 0: the end.
+    pub(crate) fn receive(&self, to: &mut Buffer, patience: Patience) -> Result<usize> {
+        self.readers.wait(patience, || {
+            let Some(conversation) = self.current() else {
+                return Some(Ok(0));
+            };
+            let is_wanted = patience != Patience::NONE || self.readers.is_waited_for();
+            let step = conversation.receive(to, is_wanted);
+            self.outcome(&conversation, step, Ok(0))
+        })?
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&self, from: &mut Buffer, patience: Patience) -> Result<usize> {
+        self.writers.wait(patience, || {
+            let Some(conversation) = self.current() else {
+                return Some(Err(EPIPE));
+            };
+            let is_wanted = patience != Patience::NONE || self.writers.is_waited_for();
+            let step = conversation.send(from, is_wanted);
+            self.outcome(&conversation, step, Err(EPIPE))
+        })?
+    }
+
+    /// Which of the events `wanted` there are, and whether it has come to its end. Those that are not
+    /// there are waited for.
+    pub(crate) fn events(&self, wanted: u32) -> u32 {
+        match self.current() {
+            Some(conversation) => conversation.events(wanted),
+            None => READABLE | ENDED & !bindings::POLLERR,
+        }
+    }
+
+    /// Those who want to read: they are woken when they should try again.
+    pub(crate) fn readers(&self) -> &Queue {
+        &self.readers
+    }
+
+    /// Those who want to write.
+    pub(crate) fn writers(&self) -> &Queue {
+        &self.writers
+    }
+}
+
+impl Files for Endpoint {
+    fn open(number: u32, patience: Patience) -> Result<Arc<Self>> {
+        let this = {
+            let ends = ENDS.lock();
+            ends.get(number as usize).cloned().flatten().ok_or(ENXIO)?
+        };
+        this.enter(patience)?;
+        Ok(this)
+    }
+
+    fn read(&self, to: &mut Buffer, patience: Patience) -> Result<usize> {
+        self.receive(to, patience)
+    }
+
+    fn write(&self, from: &mut Buffer, patience: Patience) -> Result<usize> {
         if from.len() == 0 {
             // It would be read as the end.
             return Ok(0);
         }
-        let result = self.writers.wait(|| {
-            let Some(conversation) = self.current() else {
-                return Some(Err(EPIPE));
-            };
-            let is_wanted = may_wait || self.writers.is_waited_for();
-            let step = conversation.send(from, is_wanted);
-            match self.outcome(&conversation, step, Err(EPIPE)) {
-                None if !may_wait => Some(Err(EAGAIN)),
-                outcome => outcome,
-            }
-        })?;
+        let result = self.send(from, patience);
         if result == Err(EPIPE) {
             node::broken_pipe();
         }
@@ -299,10 +344,7 @@ impl Files for Endpoint {
     fn poll(&self, poll: &Poll, wanted: u32) -> u32 {
         poll.register(&self.readers);
         poll.register(&self.writers);
-        match self.current() {
-            Some(conversation) => conversation.events(wanted),
-            None => READABLE | ENDED & !bindings::POLLERR,
-        }
+        self.events(wanted)
     }
 
     fn ioctl(&self, command: u32, address: usize) -> Result<isize> {
@@ -345,16 +387,7 @@ impl Files for Endpoint {
     }
 
     fn release(&self) {
-        let (former, mapped) = {
-            let mut life = self.life.lock();
-            life.is_open = false;
-            (self.current.lock().take(), self.mapped.lock().take())
-        };
-        if let Some(former) = former {
-            former.publish(State::Closed);
-        }
-        drop(mapped);
-        self.openers.wake(0);
+        self.leave();
     }
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod control;
 pub(crate) mod conversation;
 pub(crate) mod endpoint;
+mod kernel;
 pub(crate) mod party;
 pub(crate) mod switchboard;
 

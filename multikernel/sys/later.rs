@@ -2,7 +2,7 @@
 
 //! What is done after a while, by a thread of the kernel's.
 
-use super::ffi;
+use super::{ffi, wait::Wake};
 use kernel::{bindings, container_of, prelude::*, sync::Arc, time::Jiffies, types::Opaque};
 
 /// What is called then. Returns after how long it wants to be called again.
@@ -50,6 +50,12 @@ impl<T: Due> Later<T> {
         if let Some(jiffies) = this.target.due() {
             this.after(jiffies);
         }
+    }
+}
+
+impl<T: Due> Wake for Later<T> {
+    fn wake(&self) {
+        self.after(0);
     }
 }
 

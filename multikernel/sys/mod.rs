@@ -5,6 +5,7 @@
 pub(crate) mod acpi;
 pub(crate) mod clock;
 pub(crate) mod contig;
+pub(crate) mod export;
 pub(crate) mod ffi;
 pub(crate) mod file;
 pub(crate) mod guard;

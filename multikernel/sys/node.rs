@@ -2,7 +2,7 @@
 
 //! Device nodes that come and go, and what is asked of their files.
 
-use super::{ffi, shared::View};
+use super::{ffi, shared::View, wait::Patience};
 use crate::pure::{range::PAGE, ring::Pieces};
 use core::marker::PhantomData;
 use kernel::{
@@ -12,15 +12,15 @@ use kernel::{
     prelude::*,
     str::CString,
     sync::Arc,
-    types::ForeignOwnable,
+    types::{ForeignOwnable, Opaque},
 };
 
 /// What is behind the nodes of this module.
 pub(crate) trait Files: Send + Sync + Sized + 'static {
-    /// Opens the node with this number; `may_wait` says how. What it returns is released with the file.
-    fn open(number: u32, may_wait: bool) -> Result<Arc<Self>>;
-    fn read(&self, to: &mut Buffer, may_wait: bool) -> Result<usize>;
-    fn write(&self, from: &mut Buffer, may_wait: bool) -> Result<usize>;
+    /// Opens the node with this number. What it returns is released with the file.
+    fn open(number: u32, patience: Patience) -> Result<Arc<Self>>;
+    fn read(&self, to: &mut Buffer, patience: Patience) -> Result<usize>;
+    fn write(&self, from: &mut Buffer, patience: Patience) -> Result<usize>;
     /// Which of the events `wanted` there are; `register` has to be called first.
     fn poll(&self, poll: &Poll, wanted: u32) -> u32;
     fn ioctl(&self, command: u32, address: usize) -> Result<isize>;
@@ -91,7 +91,36 @@ impl Drop for Node {
 /// What a call reads to, or writes from.
 pub(crate) struct Buffer(*mut bindings::iov_iter);
 
+/// Which of both.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    To = bindings::ITER_DEST as isize,
+    From = bindings::ITER_SOURCE as isize,
+}
+
 impl Buffer {
+    /// Lets `f` use memory of this kernel.
+    ///
+    /// # Safety
+    ///
+    /// The `len` bytes from `at` on can be read or, if `way` is [`Way::To`], written, and nobody else
+    /// does that meanwhile.
+    pub(crate) unsafe fn with<R>(
+        way: Way,
+        at: *mut c_void,
+        len: usize,
+        f: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let memory = bindings::kvec {
+            iov_base: at,
+            iov_len: len,
+        };
+        let iterator = Opaque::uninit();
+        // SAFETY: The call initializes the iterator, and all it refers to stays until `f` has returned.
+        unsafe { bindings::iov_iter_kvec(iterator.get(), way as c_uint, &memory, 1, len) };
+        f(&mut Self(iterator.get()))
+    }
+
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
         // SAFETY: It is valid during the call, and this field of the union is that of all kinds.
@@ -141,6 +170,13 @@ impl Poll {
     }
 }
 
+fn patience(may_wait: bool) -> Patience {
+    match may_wait {
+        true => Patience::ENDLESS,
+        false => Patience::NONE,
+    }
+}
+
 /// Tells the task that nobody reads what it writes.
 pub(crate) fn broken_pipe() {
     // SAFETY: A system call runs.
@@ -179,7 +215,7 @@ unsafe extern "C" fn open<T: Files>(
         )
     };
     from_result(|| {
-        let opened = T::open(number, may_wait)?;
+        let opened = T::open(number, patience(may_wait))?;
         // SAFETY: The file is being opened, by us alone.
         unsafe {
             (*file).private_data = opened.into_foreign();
@@ -222,7 +258,10 @@ unsafe extern "C" fn read_iter<T: Files>(
 ) -> isize {
     // SAFETY: By the contract of this function.
     let (file, may_wait) = unsafe { (opened::<T>((*call).ki_filp), ffi::mk_call_waits(call)) };
-    from_result(|| file.read(&mut Buffer(to), may_wait).map(|len| len as isize))
+    from_result(|| {
+        file.read(&mut Buffer(to), patience(may_wait))
+            .map(|len| len as isize)
+    })
 }
 
 /// # Safety
@@ -235,7 +274,7 @@ unsafe extern "C" fn write_iter<T: Files>(
     // SAFETY: By the contract of this function.
     let (file, may_wait) = unsafe { (opened::<T>((*call).ki_filp), ffi::mk_call_waits(call)) };
     from_result(|| {
-        file.write(&mut Buffer(from), may_wait)
+        file.write(&mut Buffer(from), patience(may_wait))
             .map(|len| len as isize)
     })
 }
