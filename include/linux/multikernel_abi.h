@@ -187,6 +187,7 @@ struct mk_channel {
 #define MK_GONE_POWER_OFF		4
 #define MK_GONE_PANIC			5	/* @text has the message */
 #define MK_GONE_KEXEC			6
+#define MK_GONE_VERSION			7	/* no version is known to both kernels */
 
 #define MK_AGENT_TEXT			256
 
@@ -199,7 +200,8 @@ struct mk_channel {
 /**
  * struct mk_agent_page - the agent, to the host
  * @magic: MK_AGENT_MAGIC
- * @version: the version that the agent has chosen
+ * @version: the version that the agent has chosen; if it is gone for
+ *	MK_GONE_VERSION the highest that it speaks
  * @reserved: 0
  * @features: MK_PROTOCOL_..., those of the host that it uses
  * @run: @run of struct mk_host_page, to tell that this is no leftover

@@ -6,9 +6,9 @@ use super::{channel::End, clock::Following, console::Console};
 use crate::{
     arch::x86::apic,
     channel::{
+        age::{self, OFFER},
         control::{Control, Trouble},
         switchboard::{Caller, Switchboard},
-        OFFER,
     },
     host::{
         self,
@@ -21,7 +21,7 @@ use crate::{
         directory::{self, Answer, Channel, Half, Kind, Status, CHANNELS_MAX},
         doorbell::Doorbell,
         half::Halves,
-        handshake,
+        handshake::{self, Terms},
         message::{Body, How, Message, Outcome},
         range::Range,
     },
@@ -123,14 +123,26 @@ impl Session {
             other: part(0, bytes)?,
         };
         let host = area::Host::read(&all, bytes).map_err(wrong)?;
-        let terms = OFFER.meet(&host.offer).map_err(wrong)?;
         let area = View {
             own: part(host.agent_at.into(), bytes)?,
             other: part(0, host.agent_at.into())?,
         };
         // The module may have been here before.
         let before = Agent::read(&area.swapped(), host.run);
-        let attach = before.map_or(1, |before| before.attach.wrapping_add(1).max(1));
+        let mut this = Agent {
+            terms: Terms {
+                version: OFFER.version_max,
+                features: 0,
+            },
+            run: host.run,
+            attach: before.map_or(1, |before| before.attach.wrapping_add(1).max(1)),
+        };
+        this.terms = OFFER.meet(&host.offer).map_err(|error| {
+            // It has to be told, too.
+            this.decline(&area);
+            ring_at(&area, area::DOORBELL);
+            wrong(error)
+        })?;
         let mut answers = KVec::with_capacity(CHANNELS_MAX as usize, GFP_KERNEL)?;
         let mut ends = KVec::with_capacity(CHANNELS_MAX as usize, GFP_KERNEL)?;
         for _ in 0..CHANNELS_MAX {
@@ -147,11 +159,7 @@ impl Session {
                 area,
                 console,
                 host,
-                this: Agent {
-                    terms,
-                    run: host.run,
-                    attach,
-                },
+                this,
                 doorbell: AtomicU64::new(0),
                 told_doorbell: AtomicU64::new(0),
                 answers,
@@ -177,6 +185,7 @@ impl Session {
 
     /// Tells the host that this agent is ready. Its line is there already.
     pub(crate) fn arrive(&self) {
+        age::fill_agent(&self.area);
         self.this.publish(&self.area);
         self.ring_host();
         ticker::within(0);
@@ -205,10 +214,10 @@ impl Session {
 
     /// Asks the host for something, and waits for its answer.
     pub(crate) fn ask(&self, body: Body<'_>) -> host::fail::Outcome {
-        if self.this.terms.features & handshake::CREATE == 0 {
+        if !self.this.terms.has(handshake::CREATE) {
             return Err(fail!(
                 EOPNOTSUPP,
-                "the host makes no channels for an instance"
+                "this module, or the host's, is too old to have channels made by an instance"
             ));
         }
         let mut guard = self.work.lock();

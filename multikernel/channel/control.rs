@@ -2,6 +2,7 @@
 
 //! One end of the control channel.
 
+use super::age;
 use crate::{
     pure::{
         half::{Size, State},
@@ -51,6 +52,7 @@ impl Control {
             question: buffer(BYTES_MAX + 1)?,
             answer: buffer(BYTES_MAX)?,
         };
+        age::fill_half(&control.view);
         State::Open.publish(&control.view);
         Ok(control)
     }
@@ -58,6 +60,7 @@ impl Control {
     /// Sends a message, now or not at all. [`Control::bell`] has to be asked afterwards.
     pub(crate) fn send(&mut self, message: &Message<'_>) -> core::result::Result<(), SendError> {
         let len = message.write(&mut self.answer).unwrap_or(0);
+        let len = age::grow(&mut self.answer, len);
         self.sender.send(self.answer.get(..len).unwrap_or(&[]))
     }
 
@@ -89,6 +92,7 @@ impl Control {
             };
             let Some(answer) = answer else { continue };
             let len = answer.write(&mut self.answer).unwrap_or(0);
+            let len = age::grow(&mut self.answer, len);
             match self.sender.send(self.answer.get(..len).unwrap_or(&[])) {
                 Ok(()) => {}
                 Err(SendError::Broken(fault)) => return Err(Trouble::Broken(fault)),

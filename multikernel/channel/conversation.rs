@@ -2,7 +2,7 @@
 
 //! This kernel's side of a channel, from when it is offered until it is left.
 
-use super::party::Party;
+use super::{age, party::Party};
 use crate::{
     pure::{
         half::{self, Halves, Size, State},
@@ -60,6 +60,7 @@ pub(crate) enum Step<T> {
 impl Conversation {
     /// At the beginning of it. `own` and `other` are the sizes of the halves' data.
     pub(crate) fn new(view: View, own: Size, other: Size, party: Party) -> Result<Arc<Self>> {
+        age::fill_half(&view);
         Arc::pin_init(
             try_pin_init!(Self {
                 sender <- new_mutex!(Sender::new(view.clone(), own)),

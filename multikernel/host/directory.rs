@@ -3,9 +3,10 @@
 //! The channels of one run of an instance, as its agent is told of them.
 
 use crate::{
+    channel::age::ENTRY_BYTES,
     pure::{
         agent,
-        directory::{self, Answer, Channel, State, Status, CHANNELS_MAX, ENTRY_BYTES},
+        directory::{self, Answer, Channel, State, Status, CHANNELS_MAX},
         half::Halves,
     },
     sys::shared::View,

@@ -182,7 +182,6 @@ impl Handle {
     }
 
     fn info(&self, info: &mut mk_info) -> Outcome {
-        reserved(info.reserved)?;
         let mut cpus = KVec::new();
         let mut memory = None;
         self.instance.with_status(|status| -> Outcome {
@@ -197,6 +196,9 @@ impl Handle {
             }
             info.agent = status.agent.state();
             info.agent_reason = status.agent.reason();
+            let terms = status.terms;
+            info.agent_version = terms.map_or(0, |terms| terms.version);
+            info.agent_features = terms.map_or(0, |terms| terms.features);
             info.hung_ms = status.pace.map_or(0, |pace| pace.hung_ms());
             info.generation = status.life.generation();
             info.slot = status.slot.as_ref().map_or(0, |slot| slot.base());

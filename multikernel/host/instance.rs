@@ -20,6 +20,7 @@ use crate::{
         agent,
         clock::Clock,
         cpus,
+        handshake::Terms,
         heart::{self, Pace},
         name::Name,
         printk, slot,
@@ -106,6 +107,8 @@ pub(crate) struct Status {
     link: Option<Arc<Link>>,
     /// In this run, or the last.
     pub(crate) agent: Seen,
+    /// What that agent has chosen.
+    pub(crate) terms: Option<Terms>,
     pub(crate) node: Option<i32>,
     /// How fast its agent has to beat, from the next start on; `None`: not at all.
     pub(crate) pace: Option<Pace>,
@@ -145,6 +148,7 @@ impl Instance {
                     slot: Some(slot),
                     link: None,
                     agent: Seen::None,
+                    terms: None,
                     node: None,
                     pace: Pace::new(heart::HUNG_MS),
                     started: 0,
@@ -356,6 +360,7 @@ impl Instance {
             let mut status = self.status.lock();
             status.link = Some(link);
             status.agent = Seen::None;
+            status.terms = None;
             drop(status);
             self.console.set_live(true);
             Ok(())
@@ -464,7 +469,7 @@ impl Instance {
         let Some(link) = self.with_status(|status| status.link.clone()) else {
             return;
         };
-        link.stop_storm(|seen| self.tell_agent(seen));
+        link.stop_storm(|seen, terms| self.tell_agent(seen, terms));
     }
 
     /// Ends it, if it is still the run that has this link.
@@ -480,7 +485,7 @@ impl Instance {
     pub(crate) fn look(&self) -> u32 {
         let mut news = 0;
         if let Some(link) = self.with_status(|status| status.link.clone()) {
-            let seen = link.look(&mut news, |seen| self.tell_agent(seen));
+            let seen = link.look(&mut news, |seen, terms| self.tell_agent(seen, terms));
             if let Some(ns) = link.due() {
                 ticker::within(ns);
             }
@@ -546,12 +551,12 @@ impl Instance {
     }
 
     /// Tells what was seen of its agent.
-    fn tell_agent(&self, seen: Seen) {
+    fn tell_agent(&self, seen: Seen, terms: Option<Terms>) {
         let mut is_news = false;
         self.tell(|status| {
             is_news = status.agent != seen;
             if is_news {
-                status.agent = seen;
+                (status.agent, status.terms) = (seen, terms);
                 status.life.changed();
             }
         });
@@ -647,8 +652,8 @@ impl Instance {
     /// Its CPUs have stopped: nobody may ring them any more. Returns what its agent said of a panic.
     fn close_link(&self) -> Option<CString> {
         let link = self.status.lock().link.take()?;
-        let seen = link.close();
-        self.tell_agent(seen);
+        let (seen, terms) = link.close();
+        self.tell_agent(seen, terms);
         // Its peers must not ring its CPUs any more.
         self.step_channels();
         if seen != Seen::Gone(Why::Said(agent::Gone::Panic)) {

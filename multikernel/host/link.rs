@@ -11,18 +11,18 @@ use super::{
 use crate::{
     arch::x86::apic::{self, ApicId},
     channel::{
+        age::{self, ENTRY_BYTES, OFFER},
         control::{Control, Trouble},
         switchboard::{Caller, Switchboard},
-        OFFER,
     },
     pure::{
         agent::{self, Agent},
         area::{self, Verdict},
         clock::Clock,
-        directory::{Answer, Channel, Half, Kind, State, CHANNELS_MAX, ENTRY_BYTES},
+        directory::{Answer, Channel, Half, Kind, State, CHANNELS_MAX},
         doorbell::{self, Doorbell},
         half::{self, Halves, Size},
-        handshake,
+        handshake::{self, Terms},
         heart::{Pace, Pulse, Watch},
         message::{self, Body, Message},
         name::{self, Name},
@@ -150,7 +150,7 @@ struct Inner {
     /// The number of the last agent that was looked at.
     attach: Option<u64>,
     /// What it has chosen.
-    features: u64,
+    terms: Option<Terms>,
     control: Option<Control>,
     directory: Directory,
     /// That of the channels: as long as an agent has not answered that it does without, or is there
@@ -192,7 +192,7 @@ impl Inner {
             host_doorbell: 0,
             seen: Seen::None,
             attach: None,
-            features: 0,
+            terms: None,
             control: None,
             directory,
             lent: KVec::new(),
@@ -208,6 +208,11 @@ impl Inner {
             is_closed: false,
         };
         Ok(KBox::new(inner, GFP_KERNEL)?)
+    }
+
+    /// Whether the agent knows all of `features`, and so does the host.
+    fn knows(&self, features: u64) -> bool {
+        self.terms.is_some_and(|terms| terms.has(features))
     }
 }
 
@@ -343,6 +348,7 @@ impl Link {
         for number in [CONTROL, CONSOLE] {
             inner.directory.publish_doorbell(number, doorbell.word());
         }
+        age::fill_host(&self.area, CLOCK_AT as usize, CHANNELS_AT as usize);
         host.publish(&self.area);
         self.switchboard.listen_to(self.caller.clone());
         Ok(())
@@ -350,7 +356,11 @@ impl Link {
 
     /// Looks at all that the agent may have rung for. `tell` gets to know what was seen before
     /// anybody sees something else; `news` how many messages there were.
-    pub(crate) fn look(&self, news: &mut u32, tell: impl FnOnce(Seen)) -> Seen {
+    pub(crate) fn look(
+        &self,
+        news: &mut u32,
+        tell: impl FnOnce(Seen, Option<Terms>),
+    ) -> Seen {
         let mut guard = self.inner.lock();
         let inner = &mut **guard;
         if !inner.is_closed {
@@ -358,7 +368,7 @@ impl Link {
             *news = self.listen(inner);
             self.collect(inner);
             self.feel(inner);
-            tell(inner.seen);
+            tell(inner.seen, inner.terms);
         }
         inner.seen
     }
@@ -371,7 +381,7 @@ impl Link {
 
     /// The agent rings without end: listens to it no more, and says that nobody is to be rung. If it
     /// was told so before, stops its CPUs. Waits for nobody who takes long.
-    pub(crate) fn stop_storm(&self, tell: impl FnOnce(Seen)) {
+    pub(crate) fn stop_storm(&self, tell: impl FnOnce(Seen, Option<Terms>)) {
         let mut guard = self.inner.lock();
         let inner = &mut **guard;
         if inner.is_closed {
@@ -386,7 +396,7 @@ impl Link {
                     inner.directory.publish_doorbell(number, 0);
                 }
                 self.expel(inner, core::format_args!("it rings without end"));
-                tell(inner.seen);
+                tell(inner.seen, inner.terms);
             }
             Storms::Told => {
                 inner.storms = Storms::Stopped;
@@ -422,15 +432,15 @@ impl Link {
         let distance = |rung: &Clock| clock.map_or(0, |clock| clock.distance(rung));
         if inner.rung_clock.as_ref().map_or(u64::MAX, distance) > CLOCK_NEWS_NS {
             inner.rung_clock = clock.copied();
-            if inner.seen.is_there() {
+            if inner.seen.is_there() && inner.knows(handshake::CLOCK) {
                 self.call_checked(inner);
             }
         }
     }
 
     /// Its CPUs have stopped, and go back to the host: nobody rings them any more. Returns what the
-    /// agent has said last.
-    pub(crate) fn close(&self) -> Seen {
+    /// agent has said last, and had chosen.
+    pub(crate) fn close(&self) -> (Seen, Option<Terms>) {
         let mut guard = self.inner.lock();
         let inner = &mut **guard;
         if !inner.is_closed {
@@ -444,7 +454,7 @@ impl Link {
             self.hang_up(inner);
             self.console.close();
         }
-        inner.seen
+        (inner.seen, inner.terms)
     }
 
     /// Why the agent is gone, in its own words: printable characters.
@@ -537,8 +547,13 @@ impl Link {
                 // It may have come and gone since the last look.
                 if is_new || inner.seen.is_there() {
                     inner.attach = Some(agent.attach);
+                    inner.terms = Some(agent.terms);
                     inner.seen = Seen::Gone(Why::Said(gone));
                     self.hang_up(inner);
+                    if gone == agent::Gone::Version {
+                        let error = handshake::Error::Strange(OFFER, agent.terms.version);
+                        self.complain(inner, core::format_args!("{error}"));
+                    }
                 }
             }
             // One that begins anew, or nothing yet.
@@ -556,7 +571,7 @@ impl Link {
     fn receive(&self, inner: &mut Inner, agent: &Agent) {
         self.hang_up(inner);
         inner.attach = Some(agent.attach);
-        inner.features = agent.terms.features;
+        inner.terms = Some(agent.terms);
         inner.seen = Seen::None;
         if inner.is_closed {
             return;
@@ -647,7 +662,7 @@ impl Link {
 
     /// Takes what has come over the control channel. Returns how many messages that were.
     fn listen(&self, inner: &mut Inner) -> u32 {
-        let may_ask = inner.features & handshake::CREATE != 0;
+        let may_ask = inner.knows(handshake::CREATE);
         let Inner {
             control,
             asked,
@@ -719,7 +734,7 @@ impl Link {
     /// Which agent is there, by its number, if it knows all of `features`.
     pub(crate) fn agent(&self, features: u64) -> Option<u64> {
         let inner = self.inner.lock();
-        let is_there = inner.seen.is_there() && inner.features & features == features;
+        let is_there = inner.seen.is_there() && inner.knows(features);
         inner.attach.filter(|_| is_there)
     }
 
@@ -919,6 +934,7 @@ impl Seen {
             Why::Said(agent::Gone::PowerOff) => MK_AGENT_GONE_POWER_OFF,
             Why::Said(agent::Gone::Panic) => MK_AGENT_GONE_PANIC,
             Why::Said(agent::Gone::Kexec) => MK_AGENT_GONE_KEXEC,
+            Why::Said(agent::Gone::Version) => MK_AGENT_GONE_VERSION,
             Why::Ended => MK_AGENT_GONE_ENDED,
             Why::Misbehaved => MK_AGENT_GONE_MISBEHAVED,
         }
@@ -944,6 +960,7 @@ impl fmt::Display for Seen {
             Why::Said(agent::Gone::PowerOff) => "the instance powers off",
             Why::Said(agent::Gone::Panic) => "the instance has panicked",
             Why::Said(agent::Gone::Kexec) => "the instance starts another kernel",
+            Why::Said(agent::Gone::Version) => "it knows no version that this module knows",
             Why::Ended => "the instance has ended",
             Why::Misbehaved => "it did what it must not do",
         };

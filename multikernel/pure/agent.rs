@@ -39,6 +39,8 @@ pub enum Gone {
     Panic,
     /// It starts another kernel in its place.
     Kexec,
+    /// It has never come: no version of the protocol is known to both kernels.
+    Version,
 }
 
 /// Whether an agent is there.
@@ -64,7 +66,7 @@ pub struct Agent {
 }
 
 impl Gone {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::None,
         Self::Unloaded,
         Self::Restart,
@@ -72,12 +74,25 @@ impl Gone {
         Self::PowerOff,
         Self::Panic,
         Self::Kexec,
+        Self::Version,
     ];
 }
 
 impl Agent {
     /// Says that it is ready. Its doorbell has to be there before.
     pub fn publish(&self, halves: &impl Halves) {
+        self.introduce(halves);
+        halves.store(STATE, State::Ready.word());
+    }
+
+    /// Says that it does not come, as no version is known to both; its own is the
+    /// highest that it knows.
+    pub fn decline(&self, halves: &impl Halves) {
+        self.introduce(halves);
+        leave(halves, Gone::Version, &[]);
+    }
+
+    fn introduce(&self, halves: &impl Halves) {
         halves.store(STATE, State::None.word());
         for (at, word) in [
             (VERSION, self.terms.version.into()),
@@ -85,7 +100,6 @@ impl Agent {
             (RUN, self.run),
             (ATTACH, self.attach),
             (MAGIC, AGENT_MAGIC),
-            (STATE, State::Ready.word()),
         ] {
             halves.store(at, word);
         }
@@ -117,13 +131,16 @@ impl State {
         }
     }
 
-    /// What the agent says. `Err`: nothing that makes sense.
+    /// What the agent says. A reason that only later versions know is none.
+    /// `Err`: nothing that makes sense.
     pub fn read(halves: &impl Halves) -> Result<Self, u64> {
         let word = halves.load(STATE);
         match (word as u32, (word >> 32) as usize) {
             (0, 0) => Ok(Self::None),
             (1, 0) => Ok(Self::Ready),
-            (2, gone) => Gone::ALL.get(gone).copied().map(Self::Gone).ok_or(word),
+            (2, gone) => Ok(Self::Gone(
+                Gone::ALL.get(gone).copied().unwrap_or(Gone::None),
+            )),
             _ => Err(word),
         }
     }

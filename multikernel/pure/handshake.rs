@@ -42,6 +42,9 @@ pub struct Terms {
 pub enum Error {
     /// No version is known to both: this side's and the peer's.
     Versions(Offer, Offer),
+    /// The agent says that no version is known to both: what the host knows, and
+    /// the highest that the agent knows.
+    Strange(Offer, u32),
     /// A version was chosen that was not offered.
     Version(u32),
     /// Features were chosen that were not offered: these.
@@ -74,9 +77,9 @@ impl Offer {
 }
 
 impl Terms {
-    /// Whether both know this.
-    pub fn has(&self, feature: u64) -> bool {
-        self.features & feature != 0
+    /// Whether both know all of these.
+    pub fn has(&self, features: u64) -> bool {
+        self.features & features == features
     }
 }
 
@@ -88,6 +91,12 @@ impl fmt::Display for Error {
                 "this module speaks versions {} to {} of the protocol, the other kernel's {} to {}; \
                  use modules nearer in age",
                 own.version_min, own.version_max, peer.version_min, peer.version_max
+            ),
+            Self::Strange(own, highest) => write!(
+                f,
+                "this module speaks versions {} to {} of the protocol, the agent none of them, and {highest} \
+                 at most; use modules nearer in age",
+                own.version_min, own.version_max
             ),
             Self::Version(version) => {
                 write!(f, "the agent chose version {version}, which was not offered")

@@ -255,6 +255,15 @@ struct mk_event {
 #define MK_AGENT_GONE_KEXEC	6	/* the instance starts another kernel */
 #define MK_AGENT_GONE_ENDED	7	/* the instance ended without a word */
 #define MK_AGENT_GONE_MISBEHAVED 8	/* it did what it must not do */
+#define MK_AGENT_GONE_VERSION	9	/* the two modules have no version in common */
+
+/* mk_info.agent_features: what agent and host both know; MK_PROTOCOL_... of
+ * include/linux/multikernel_abi.h
+ */
+#define MK_AGENT_FEATURE_HEARTBEAT (1ULL << 0)	/* it beats */
+#define MK_AGENT_FEATURE_CLOCK	(1ULL << 1)	/* it is told the time */
+#define MK_AGENT_FEATURE_PEERS	(1ULL << 2)	/* channels with other instances */
+#define MK_AGENT_FEATURE_CREATE	(1ULL << 3)	/* it may ask for channels */
 
 /* MK_SET_CPUS: a core may be split between two kernels */
 #define MK_CPUS_SPLIT_CORES	(1U << 0)
@@ -376,7 +385,10 @@ struct mk_range {
  * @agent: MK_AGENT_STATE_...
  * @agent_reason: MK_AGENT_GONE_...
  * @hung_ms: as struct mk_heartbeat has it
- * @reserved: 0
+ * @agent_version: version of the protocol that the last agent has chosen; one
+ *	that is gone for MK_AGENT_GONE_VERSION: the highest that it speaks; 0: none
+ *	was there in this run, or the last
+ * @agent_features: MK_AGENT_FEATURE_..., those of the last agent
  */
 struct mk_info {
 	struct mk_header header;
@@ -402,7 +414,8 @@ struct mk_info {
 	__u32 agent;
 	__u32 agent_reason;
 	__u32 hung_ms;
-	__u32 reserved;
+	__u32 agent_version;
+	__aligned_u64 agent_features;
 };
 
 /**

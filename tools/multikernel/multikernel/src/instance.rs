@@ -95,6 +95,38 @@ named! {
         Ended = MK_AGENT_GONE_ENDED, "ended";
         /// The agent did what it must not do.
         Misbehaved = MK_AGENT_GONE_MISBEHAVED, "misbehaved";
+        /// It has never come: no version of the protocol is known to both modules.
+        Version = MK_AGENT_GONE_VERSION, "version";
+    }
+}
+
+/// What an agent and its host both know of the protocol, bit by bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgentFeatures(pub u64);
+
+impl AgentFeatures {
+    const NAMES: [(u64, &str); 4] = [
+        (abi::MK_AGENT_FEATURE_HEARTBEAT as u64, "heartbeat"),
+        (abi::MK_AGENT_FEATURE_CLOCK as u64, "clock"),
+        (abi::MK_AGENT_FEATURE_PEERS as u64, "peers"),
+        (abi::MK_AGENT_FEATURE_CREATE as u64, "create"),
+    ];
+
+    /// Those that both know.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.those(true)
+    }
+
+    /// Those that one of them does not know.
+    pub fn missing(self) -> impl Iterator<Item = &'static str> {
+        self.those(false)
+    }
+
+    fn those(self, known: bool) -> impl Iterator<Item = &'static str> {
+        let are = Self::NAMES
+            .into_iter()
+            .filter(move |(bit, _)| (self.0 & bit != 0) == known);
+        are.map(|(_, name)| name)
     }
 }
 
@@ -156,6 +188,11 @@ pub struct Info {
     pub agent: Agent,
     /// Why its agent is gone; none: it is not, or does not say.
     pub agent_gone: Option<AgentGone>,
+    /// Version of the protocol that the agent has chosen, or the highest that it knows if it
+    /// shares none with the host; none: there was none in this run, or the last.
+    pub agent_version: Option<u32>,
+    /// And the features.
+    pub agent_features: AgentFeatures,
     /// How long its agent has to be silent until the instance counts as hung; none: for ever.
     pub hung_after: Option<Duration>,
 }
@@ -189,6 +226,8 @@ impl Info {
                 .collect(),
             agent: Agent::from_raw(raw.agent),
             agent_gone: AgentGone::of(raw.agent_reason),
+            agent_version: (raw.agent_version != 0).then_some(raw.agent_version),
+            agent_features: AgentFeatures(raw.agent_features),
             hung_after: (raw.hung_ms != 0).then(|| Duration::from_millis(raw.hung_ms.into())),
         }
     }
@@ -505,6 +544,8 @@ mod tests {
             agent: abi::MK_AGENT_STATE_GONE,
             agent_reason: abi::MK_AGENT_GONE_PANIC,
             hung_ms: 1500,
+            agent_version: 1,
+            agent_features: (abi::MK_AGENT_FEATURE_CLOCK | 1 << 40) as u64,
             ..Default::default()
         };
         for (to, from) in raw.text.iter_mut().zip(b"oops") {
@@ -530,6 +571,10 @@ mod tests {
         assert_eq!(info.agent, Agent::Gone);
         assert_eq!(info.agent_gone, Some(AgentGone::Panic));
         assert_eq!(info.hung_after, Some(Duration::from_millis(1500)));
+        assert_eq!(info.agent_version, Some(1));
+        assert!(info.agent_features.names().eq(["clock"]));
+        let missing = info.agent_features.missing();
+        assert!(missing.eq(["heartbeat", "peers", "create"]));
     }
 
     #[test]

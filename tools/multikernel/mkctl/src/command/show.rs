@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
-use multikernel::{Agent, CpuList, Device, Info, Instance, LogError, Reason, State};
+use multikernel::{Agent, AgentGone, CpuList, Device, Info, Instance, LogError, Reason, State};
 use rustix::time::{clock_gettime, ClockId};
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ struct Json<'a> {
     give_ns: u64,
     agent: String,
     agent_gone: Option<String>,
+    agent_version: Option<u32>,
+    agent_features: Vec<&'static str>,
     hung_ns: Option<u64>,
 }
 
@@ -101,6 +103,8 @@ impl Facts {
             give_ns: nanoseconds(info.give),
             agent: info.agent.to_string(),
             agent_gone: info.agent_gone.map(|why| why.to_string()),
+            agent_version: info.agent_version,
+            agent_features: info.agent_features.names().collect(),
             hung_ns: info.hung_after.map(nanoseconds),
         }
     }
@@ -145,9 +149,20 @@ impl Facts {
         line("runs", info.runs.to_string());
         if info.agent != Agent::None {
             let why = info.agent_gone.map(|why| format!(" ({why})"));
+            let missing: Vec<_> = info.agent_features.missing().collect();
+            let terms = match (info.agent, info.agent_gone, info.agent_version) {
+                // The two modules are of different ages.
+                (Agent::Gone, Some(AgentGone::Version), Some(version)) => {
+                    format!(", which speaks version {version} of the protocol at most")
+                }
+                (Agent::Ready | Agent::Hung, _, _) if !missing.is_empty() => {
+                    format!(", without {}", missing.join(", "))
+                }
+                _ => String::new(),
+            };
             line(
                 "agent",
-                format!("{}{}", info.agent, why.unwrap_or_default()),
+                format!("{}{}{terms}", info.agent, why.unwrap_or_default()),
             );
         }
         if let Some(started) = info.started {
@@ -214,7 +229,7 @@ pub fn json(instance: &Instance, out: &mut dyn Write) -> Result<()> {
 mod tests {
     use super::*;
 
-    use multikernel::AgentGone;
+    use multikernel::AgentFeatures;
 
     fn facts() -> Facts {
         Facts {
@@ -247,6 +262,8 @@ mod tests {
                 ],
                 agent: Agent::Gone,
                 agent_gone: Some(AgentGone::Restart),
+                agent_version: Some(1),
+                agent_features: AgentFeatures(0b1111),
                 hung_after: Some(Duration::from_secs(10)),
             },
             panic: None,
@@ -272,6 +289,23 @@ blue: stopped (restart): restarted itself
   ended     3.0 s ago; giving them back took 23.4 ms
 "
         );
+    }
+
+    #[test]
+    fn an_agent_of_another_age_is_told() {
+        let mut facts = facts();
+        facts.info.agent = Agent::Ready;
+        facts.info.agent_gone = None;
+        facts.info.agent_features = AgentFeatures(0b1010);
+        assert!(facts
+            .text()
+            .contains("  agent     ready, without heartbeat, peers\n"));
+        facts.info.agent = Agent::Gone;
+        facts.info.agent_gone = Some(AgentGone::Version);
+        facts.info.agent_version = Some(2);
+        assert!(facts.text().contains(
+            "  agent     gone (version), which speaks version 2 of the protocol at most\n"
+        ));
     }
 
     #[test]
@@ -354,6 +388,13 @@ blue: stopped (restart): restarted itself
   "give_ns": 23400000,
   "agent": "gone",
   "agent_gone": "restart",
+  "agent_version": 1,
+  "agent_features": [
+    "heartbeat",
+    "clock",
+    "peers",
+    "create"
+  ],
   "hung_ns": 10000000000
 }
 "#

@@ -180,7 +180,11 @@ fn agents() {
     agent::leave(&side, Gone::Restart, b"");
     let gone = agent::State::Gone(Gone::Restart);
     assert_eq!(agent::State::read(&host), Ok(gone));
-    for word in [3, 1 << 32, (1 << 32) | 1, (7 << 32) | 2, u64::MAX] {
+    // A reason of a later version.
+    side.store(128, (8 << 32) | 2);
+    let gone = agent::State::Gone(Gone::None);
+    assert_eq!(agent::State::read(&host), Ok(gone));
+    for word in [3, 1 << 32, (1 << 32) | 1, u64::MAX] {
         side.store(128, word);
         assert_eq!(agent::State::read(&host), Err(word));
     }
