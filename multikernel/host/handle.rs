@@ -142,21 +142,20 @@ impl Handle {
                 },
             ),
             MK_CHANNEL_CREATE => ioctl::call(address, 0, |arg: &mut mk_channel_call| {
-                no_peer_name(arg)?;
-                let peer = instance_of(arg.peer_fd)?;
+                let peer = self.peer(arg)?;
                 let name = valid(&arg.name)?;
                 let bytes = [arg.from_bytes, arg.to_bytes];
                 let host = instance.host();
                 Host::wire(host, &self.instance, peer, name, bytes).map(|_| 0)
             }),
             MK_CHANNEL_REMOVE => ioctl::call(address, 0, |arg: &mut mk_channel_call| {
-                no_peer_name(arg)?;
-                let peer = instance_of(arg.peer_fd)?;
+                let peer = self.peer(arg)?;
                 let name = valid(&arg.name)?;
                 let host = instance.host();
                 host.cut(instance, peer.as_deref(), &name).map(|()| 0)
             }),
             MK_CHANNEL_LIST => ioctl::call(address, 0, |arg: &mut mk_list| {
+                instance.with_status(check_exists)?;
                 let channels = instance.channels();
                 let mut entries = KVec::with_capacity(channels.list.len(), GFP_KERNEL)?;
                 for channel in &channels.list {
@@ -171,6 +170,17 @@ impl Handle {
             MK_INFO => ioctl::call(address, 0, |arg: &mut mk_info| self.info(arg).map(|()| 0)),
             _ => Err(ENOTTY),
         }
+    }
+
+    /// The instance at the other end of a channel of this one; `None`: the host. Both exist.
+    fn peer(&self, channel: &mk_channel_call) -> Outcome<Option<Arc<Instance>>> {
+        no_peer_name(channel)?;
+        self.instance.with_status(check_exists)?;
+        let peer = instance_of(channel.peer_fd)?;
+        if let Some(peer) = &peer {
+            peer.with_status(check_exists)?;
+        }
+        Ok(peer)
     }
 
     fn ask(&self, address: usize, question: Question) -> Result<isize> {

@@ -55,7 +55,7 @@ interface() {
 	# Cores of two CPUs, which may not be split.
 	lab interface --cpus 4,threads=2 --timeout 3000 "$@" -- bash -c '
 		status=0
-		for test in abi instance cpus memory load console state events cycles stress; do
+		for test in abi instance cpus memory load channels console state events cycles stress; do
 			echo "# $test"
 			"$0/$test" || status=1
 		done

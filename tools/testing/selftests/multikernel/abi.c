@@ -493,7 +493,15 @@ TEST_F_TIMEOUT(abi, no_message_on_success, TIMEOUT)
 
 TEST_F_TIMEOUT(abi, descriptors_of_another_kind, TIMEOUT)
 {
-	const int others[] = { open("/dev/null", O_RDWR), eventfd(0, 0), open("/", O_RDONLY) };
+	struct mk_command console = { .header.size = sizeof(console) };
+	struct mk_events events = {
+		.header.size = sizeof(events), .event_size = sizeof(struct mk_event),
+	};
+	const int others[] = {
+		open("/dev/null", O_RDWR), eventfd(0, 0), open("/", O_RDONLY),
+		mk_call(self->instance, MK_CONSOLE, &console),
+		mk_call(self->device, MK_EVENTS, &events),
+	};
 
 	FOR_EACH_CALL(call) {
 		zeroed(&self->argument, call->size);

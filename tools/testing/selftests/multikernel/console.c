@@ -6,8 +6,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
 #include "mk.h"
@@ -90,6 +93,8 @@ TEST_F_TIMEOUT(console, ends_where_nothing_runs, TIMEOUT)
 	EXPECT_EQ(-ENOTCONN, write_some(fd));
 	EXPECT_EQ(-1, lseek(fd, 0, SEEK_SET));
 	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(ENODEV, errno);
 	close(fd);
 }
 
@@ -173,6 +178,29 @@ TEST_F_TIMEOUT(console, who_waits_is_told_of_the_end, TIMEOUT)
 	EXPECT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, reading.result);
 	close(reading.fd);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+TEST_F_TIMEOUT(console, a_signal_ends_the_wait, TIMEOUT)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval soon = { .it_value.tv_usec = 50000, .it_interval.tv_usec = 50000 };
+	int fd = open_console(self->instance, 0);
+
+	ASSERT_OK(fd);
+	ASSERT_OK(run(self->instance, self->cpu, self->kernel));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	/* Again and again: the first one may come before the call does. */
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
+	EXPECT_EQ(-EINTR, read_some(fd));
+	soon = (struct itimerval){ 0 };
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
+	ASSERT_OK(mk_kill(self->instance));
+	close(fd);
 }
 
 /* It outlives the instance, and keeps nothing of it. */

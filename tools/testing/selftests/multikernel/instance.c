@@ -136,7 +136,11 @@ TEST_F_TIMEOUT(instance, all_slots_taken, TIMEOUT)
 TEST_F_TIMEOUT(instance, no_descriptor_left, TIMEOUT)
 {
 	struct rlimit limit, none;
-	int named;
+	struct mk_command console = { .header.size = sizeof(console) };
+	struct mk_events events = {
+		.header.size = sizeof(events), .event_size = sizeof(struct mk_event),
+	};
+	int named, fd;
 
 	named = mk_create(self->device, "named", MK_CREATE_AUTO_DESTROY);
 	ASSERT_OK(named);
@@ -146,8 +150,16 @@ TEST_F_TIMEOUT(instance, no_descriptor_left, TIMEOUT)
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
 	EXPECT_EQ(-EMFILE, mk_create(self->device, "none", 0));
 	EXPECT_EQ(-EMFILE, mk_open(self->device, "named"));
+	EXPECT_EQ(-EMFILE, mk_call(self->device, MK_EVENTS, &events));
+	EXPECT_EQ(-EMFILE, mk_call(named, MK_CONSOLE, &console));
+	console.header.flags = MK_CONSOLE_WRITE;
+	EXPECT_EQ(-EMFILE, mk_call(named, MK_CONSOLE, &console));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_EQ(-ENOENT, mk_open(self->device, "none"));
+	/* Who could not have it does not keep others from it. */
+	fd = mk_call(named, MK_CONSOLE, &console);
+	EXPECT_OK(fd);
+	close(fd);
 	close(named);
 }
 
