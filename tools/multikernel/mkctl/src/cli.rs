@@ -100,10 +100,12 @@ pub enum Command {
     /// Wait until an instance is in a state
     Wait(Wait),
 
-    /// Make, remove or list the channels of an instance
+    /// Make, remove or list the channels of an instance, and try them
     ///
     /// Each end is a device, /dev/mk/PEER/CHANNEL. It takes the module loaded
-    /// in the instance, too, to use one.
+    /// in the instance, too, to use one. These commands work in an instance as
+    /// well: there INSTANCE is the other end, the name of an instance or
+    /// `host`.
     #[command(subcommand)]
     Channel(Channel),
 
@@ -147,26 +149,83 @@ pub struct Format {
 /// `mkctl channel`
 #[derive(Subcommand)]
 pub enum Channel {
-    /// Make a channel, which is there until it is removed
+    /// Make channels, which are there until they are removed
     Create(ChannelCreate),
 
-    /// Remove a channel; who has it open comes to its end
+    /// Remove channels; who has one open comes to its end
     Rm(ChannelEnds),
 
-    /// List the channels of an instance
+    /// List the channels of an instance; in an instance, its own
     Ls(ChannelList),
+
+    /// Send messages that the other end sends back, and tell how long that
+    /// takes
+    ///
+    /// There somebody has to run `mkctl channel echo`, or what does the same.
+    Ping(ChannelPing),
+
+    /// Send back what comes, until the other end is closed
+    Echo(ChannelEcho),
 }
 
-/// Which channel.
+/// An end of a channel in this kernel.
 #[derive(Args)]
-pub struct ChannelEnds {
-    /// Name of the instance
-    pub instance: String,
+pub struct ChannelEnd {
+    /// Who is at the other end: the name of an instance; in an instance also
+    /// `host`
+    pub peer: String,
 
     /// Name of the channel
     pub channel: String,
 
-    /// The instance at the other end [default: the host]
+    /// How long to wait for the other end, and for each message that is to come
+    /// back, such as 500ms, 10s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
+    pub timeout: Duration,
+}
+
+/// `mkctl channel ping`
+#[derive(Args)]
+pub struct ChannelPing {
+    /// Which one.
+    #[command(flatten)]
+    pub end: ChannelEnd,
+
+    /// How many messages
+    #[arg(long, value_name = "N", default_value = "100",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+
+    /// How long each message is, in bytes
+    #[arg(long, value_name = "BYTES", default_value = "64",
+          value_parser = clap::value_parser!(u32).range(1..=multikernel::MESSAGE_MAX as i64))]
+    pub size: u32,
+
+    /// How to show it.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `mkctl channel echo`
+#[derive(Args)]
+pub struct ChannelEcho {
+    /// Which one.
+    #[command(flatten)]
+    pub end: ChannelEnd,
+}
+
+/// Which channels, all with the same ends.
+#[derive(Args)]
+pub struct ChannelEnds {
+    /// Name of the instance; in an instance, of the one at the other end, or
+    /// `host`
+    pub instance: String,
+
+    /// Names of channels
+    #[arg(required = true, value_name = "CHANNEL")]
+    pub channels: Vec<String>,
+
+    /// The instance at the other end [default: the host]; only on the host
     #[arg(long, value_name = "INSTANCE")]
     pub peer: Option<String>,
 }
@@ -174,7 +233,7 @@ pub struct ChannelEnds {
 /// `mkctl channel create`
 #[derive(Args)]
 pub struct ChannelCreate {
-    /// Which one.
+    /// Which ones.
     #[command(flatten)]
     pub ends: ChannelEnds,
 
@@ -194,8 +253,9 @@ pub struct ChannelCreate {
 /// `mkctl channel ls`
 #[derive(Args)]
 pub struct ChannelList {
-    /// Name of the instance
-    pub instance: String,
+    /// Name of the instance; in an instance: only channels with that one, or
+    /// `host`
+    pub instance: Option<String>,
 
     /// How to show it.
     #[command(flatten)]

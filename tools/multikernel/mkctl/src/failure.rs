@@ -79,6 +79,23 @@ pub enum Failure {
     /// This host cannot start instances.
     #[error("this host cannot start instances: {}", blocked(.0))]
     Blocked(Vec<Blocker>),
+    /// It is the host that has instances.
+    #[error("this kernel is an instance, which has none of its own: only its host can do that")]
+    NotHost,
+    /// In an instance the other end is said already.
+    #[error("`--peer {0}` is for the host: an instance only has channels of its own")]
+    PeerOfInstance(String),
+    /// Nobody has said whose channels.
+    #[error("whose channels? On the host `mkctl channel ls` takes the name of an instance")]
+    WhoseChannels,
+    /// Something else came over a channel than should, or nothing can come any more.
+    #[error("`{}`: {what}", .end.display())]
+    Conversation {
+        /// The end in this kernel.
+        end: PathBuf,
+        /// What it was.
+        what: String,
+    },
     /// `check` found something that is missing; it has told what.
     #[error("this host cannot start instances")]
     Unable,
@@ -176,7 +193,7 @@ impl Failure {
             },
             Self::Removed(_) => exit::NO_INSTANCE,
             Self::Timeout { .. } => exit::TIMEOUT,
-            Self::Blocked(_) | Self::Unable => exit::BLOCKED,
+            Self::Blocked(_) | Self::Unable | Self::NotHost => exit::BLOCKED,
             Self::Ended { .. } | Self::Panicked { .. } => exit::ENDED,
             Self::Interrupted { signal, .. } => {
                 u8::try_from(*signal).map_or(exit::FAILED, |signal| exit::SIGNAL + signal)
@@ -187,6 +204,9 @@ impl Failure {
                 ..
             } => exit::TIMEOUT,
             Self::Exec { .. }
+            | Self::PeerOfInstance(_)
+            | Self::WhoseChannels
+            | Self::Conversation { .. }
             | Self::NoAgent { .. }
             | Self::Places
             | Self::NoTerminal
@@ -215,6 +235,9 @@ impl Failure {
                 (Operation::OpenDevice, Errno::ACCESS | Errno::PERM) => {
                     vec![host::PRIVILEGE_ADVICE.to_owned()]
                 }
+                (Operation::OpenChannel, Errno::NOENT) => {
+                    vec!["`mkctl channel ls` lists the channels".to_owned()]
+                }
                 (Operation::Open, Errno::NOENT) => {
                     vec!["`mkctl ls` lists the instances".to_owned()]
                 }
@@ -241,6 +264,10 @@ impl Failure {
                 source: LogError::NotYet,
                 ..
             } => vec!["try again when it has booted, or use --follow".to_owned()],
+            Self::NotHost => vec!["here `mkctl channel` is of use".to_owned()],
+            Self::PeerOfInstance(peer) => {
+                vec![format!("name it in place of INSTANCE: `{peer}`")]
+            }
             _ => Vec::new(),
         }
     }

@@ -5,13 +5,16 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 
 use crate::abi;
+use crate::device::Device;
 use crate::error::{Error, Operation, Result};
 use crate::instance::Instance;
-use crate::ioctl;
+use crate::ioctl::{self, Failure, Peer};
 use crate::mapped::{self, Receiver, Sender};
 use crate::named::named;
 
@@ -78,31 +81,58 @@ impl Instance {
     /// Makes a channel between this instance and another one, or the host.
     /// It is there until it is removed, or one of its instances is.
     pub fn create_channel(&self, name: &str, peer: Option<&Self>, rings: Rings) -> Result<()> {
-        ioctl::create_channel(
-            self.as_fd(),
-            name,
-            peer.map(AsFd::as_fd),
-            rings.from_bytes,
-            rings.to_bytes,
-        )
-        .map_err(self.failed(Operation::CreateChannel))
+        let peer = instance(peer);
+        ioctl::create_channel(self.as_fd(), name, peer, rings.from_bytes, rings.to_bytes)
+            .map_err(self.failed(Operation::CreateChannel))
     }
 
     /// Removes a channel. Who has it open comes to its end.
     pub fn remove_channel(&self, name: &str, peer: Option<&Self>) -> Result<()> {
-        ioctl::remove_channel(self.as_fd(), name, peer.map(AsFd::as_fd))
+        ioctl::remove_channel(self.as_fd(), name, instance(peer))
             .map_err(self.failed(Operation::RemoveChannel))
     }
 
     /// Its channels, in the order of their creation.
     pub fn channels(&self) -> Result<Vec<ChannelEntry>> {
-        let mut entries =
-            vec![abi::mk_channel_entry::default(); abi::MK_INSTANCE_CHANNELS as usize];
-        let count = ioctl::channels(self.as_fd(), &mut entries)
-            .map_err(self.failed(Operation::ListChannels))?;
-        entries.truncate(count);
-        Ok(entries.iter().map(ChannelEntry::from).collect())
+        channels(self.as_fd()).map_err(self.failed(Operation::ListChannels))
     }
+}
+
+/// In an instance ([`Role::Instance`](crate::Role::Instance)): its host is asked for what is to be.
+impl Device {
+    /// Makes a channel with an instance, or with the host. The end appears soon. Both rings have
+    /// one size there.
+    pub fn create_channel(&self, name: &str, peer: Option<&str>, rings: Rings) -> Result<()> {
+        let peer = named_peer(peer);
+        ioctl::create_channel(self.as_fd(), name, peer, rings.from_bytes, rings.to_bytes)
+            .map_err(|failure| self.error(Operation::CreateChannel, failure))
+    }
+
+    /// Removes a channel with an instance, or with the host.
+    pub fn remove_channel(&self, name: &str, peer: Option<&str>) -> Result<()> {
+        ioctl::remove_channel(self.as_fd(), name, named_peer(peer))
+            .map_err(|failure| self.error(Operation::RemoveChannel, failure))
+    }
+
+    /// The channels that this kernel has an end of.
+    pub fn channels(&self) -> Result<Vec<ChannelEntry>> {
+        channels(self.as_fd()).map_err(|failure| self.error(Operation::ListChannels, failure))
+    }
+}
+
+fn instance(peer: Option<&Instance>) -> Peer<'_> {
+    peer.map_or(Peer::Host, |peer| Peer::Instance(peer.as_fd()))
+}
+
+fn named_peer(peer: Option<&str>) -> Peer<'_> {
+    peer.map_or(Peer::Host, Peer::Named)
+}
+
+fn channels(owner: BorrowedFd<'_>) -> std::result::Result<Vec<ChannelEntry>, Failure> {
+    let mut entries = vec![abi::mk_channel_entry::default(); abi::MK_INSTANCE_CHANNELS as usize];
+    let count = ioctl::channels(owner, &mut entries)?;
+    entries.truncate(count);
+    Ok(entries.iter().map(ChannelEntry::from).collect())
 }
 
 /// How a channel is opened.
@@ -112,6 +142,15 @@ pub enum Wait {
     Yes,
     /// They fail with [`io::ErrorKind::WouldBlock`] instead.
     No,
+}
+
+impl Wait {
+    fn flags(self) -> OFlags {
+        match self {
+            Self::Yes => OFlags::empty(),
+            Self::No => OFlags::NONBLOCK,
+        }
+    }
 }
 
 /// An end of a channel, opened: messages go both ways, each as a whole.
@@ -146,11 +185,7 @@ impl Channel {
     /// Opens the end of a channel with `peer`.
     pub fn open(peer: &str, name: &str, wait: Wait) -> Result<Self> {
         let path = Self::path(peer, name);
-        let flags = match wait {
-            Wait::Yes => OFlags::empty(),
-            Wait::No => OFlags::NONBLOCK,
-        };
-        let flags = flags | OFlags::RDWR | OFlags::CLOEXEC;
+        let flags = wait.flags() | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(fd) => Ok(Self { fd }),
             Err(errno) => {
@@ -158,6 +193,11 @@ impl Channel {
                 Err(Error::new(Operation::OpenChannel, &path, errno))
             }
         }
+    }
+
+    /// Whether calls wait from now on.
+    pub fn set_wait(&self, wait: Wait) -> io::Result<()> {
+        Ok(rustix::fs::fcntl_setfl(&self.fd, wait.flags())?)
     }
 
     /// Sends a message of 1 to [`MESSAGE_MAX`] bytes.
@@ -174,6 +214,13 @@ impl Channel {
     pub fn receive(&self, to: &mut [u8]) -> io::Result<Option<usize>> {
         let length = retry(|| rustix::io::read(&self.fd, &mut *to))?;
         Ok((length > 0).then_some(length))
+    }
+
+    /// Waits until there is a message, or the end; whether one came in time.
+    pub fn wait_for_message(&self, timeout: Duration) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+        let timeout = Timespec::try_from(timeout).map_err(|_| io::ErrorKind::InvalidInput)?;
+        retry(|| rustix::event::poll(&mut fds, Some(&timeout))).map(|ready| ready > 0)
     }
 
     /// Maps its rings: messages are written and read in place from then on.

@@ -62,6 +62,16 @@ named! {
     }
 }
 
+named! {
+    /// What the module is in this kernel.
+    pub enum Role: u32 {
+        /// It starts others.
+        Host = MK_ROLE_HOST, "host";
+        /// It was started: it has channels, and no instances.
+        Instance = MK_ROLE_INSTANCE, "instance";
+    }
+}
+
 /// What the module and the host can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
@@ -85,6 +95,9 @@ pub struct Query {
     pub boot_cpu: u32,
     /// An APIC ID that no CPU of this machine has.
     pub spare_apic_id: u32,
+    /// What the module is in this kernel. In an instance it has nothing to tell of the rest but
+    /// its version and features.
+    pub role: Role,
 }
 
 impl From<abi::mk_query> for Query {
@@ -105,6 +118,7 @@ impl From<abi::mk_query> for Query {
             apic_mode: ApicMode::from_raw(raw.apic_mode),
             boot_cpu: raw.boot_cpu,
             spare_apic_id: raw.spare_apic_id,
+            role: Role::from_raw(raw.role),
         }
     }
 }
@@ -183,7 +197,7 @@ impl Device {
         }
     }
 
-    fn error(&self, operation: Operation, failure: ioctl::Failure) -> Error {
+    pub(crate) fn error(&self, operation: Operation, failure: ioctl::Failure) -> Error {
         Error::new(operation, &self.path, failure.errno).with_message(failure.message)
     }
 

@@ -312,9 +312,9 @@ pub(crate) fn destroy(instance: BorrowedFd<'_>, flags: u32) -> Result<()> {
     command(instance, abi::MK_DESTROY, flags).map(drop)
 }
 
-/// A call on a channel of an instance.
+/// A call on a channel.
 fn channel(
-    instance: BorrowedFd<'_>,
+    owner: BorrowedFd<'_>,
     opcode: Opcode,
     name: &str,
     request: abi::mk_channel_call,
@@ -322,41 +322,58 @@ fn channel(
     let mut request = request;
     put_name(&mut request.name, name)?;
     // SAFETY: there is no address in it.
-    unsafe { call(instance, opcode, 0, &mut request) }?;
+    unsafe { call(owner, opcode, 0, &mut request) }?;
     Ok(())
 }
 
+/// The other end of a channel.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer<'a> {
+    Host,
+    /// On the host: its descriptor.
+    Instance(BorrowedFd<'a>),
+    /// In an instance, which has no descriptors of others.
+    Named(&'a str),
+}
+
+impl Peer<'_> {
+    fn request(self) -> Result<abi::mk_channel_call> {
+        let mut request = abi::mk_channel_call {
+            peer_fd: -1,
+            ..Default::default()
+        };
+        match self {
+            Self::Host => (),
+            Self::Instance(fd) => request.peer_fd = fd.as_raw_fd(),
+            Self::Named(name) => put_name(&mut request.peer, name)?,
+        }
+        Ok(request)
+    }
+}
+
+/// `owner`: an instance, or in one the device.
 pub(crate) fn create_channel(
-    instance: BorrowedFd<'_>,
+    owner: BorrowedFd<'_>,
     name: &str,
-    peer: Option<BorrowedFd<'_>>,
+    peer: Peer<'_>,
     from_bytes: u32,
     to_bytes: u32,
 ) -> Result<()> {
     let request = abi::mk_channel_call {
         from_bytes,
         to_bytes,
-        peer_fd: peer.map_or(-1, |fd| fd.as_raw_fd()),
-        ..Default::default()
+        ..peer.request()?
     };
-    channel(instance, abi::MK_CHANNEL_CREATE, name, request)
+    channel(owner, abi::MK_CHANNEL_CREATE, name, request)
 }
 
-pub(crate) fn remove_channel(
-    instance: BorrowedFd<'_>,
-    name: &str,
-    peer: Option<BorrowedFd<'_>>,
-) -> Result<()> {
-    let request = abi::mk_channel_call {
-        peer_fd: peer.map_or(-1, |fd| fd.as_raw_fd()),
-        ..Default::default()
-    };
-    channel(instance, abi::MK_CHANNEL_REMOVE, name, request)
+pub(crate) fn remove_channel(owner: BorrowedFd<'_>, name: &str, peer: Peer<'_>) -> Result<()> {
+    channel(owner, abi::MK_CHANNEL_REMOVE, name, peer.request()?)
 }
 
 /// Fills `entries` and returns how many of them are channels.
 pub(crate) fn channels(
-    instance: BorrowedFd<'_>,
+    owner: BorrowedFd<'_>,
     entries: &mut [abi::mk_channel_entry],
 ) -> Result<usize> {
     let mut list = abi::mk_list {
@@ -366,7 +383,7 @@ pub(crate) fn channels(
         ..Default::default()
     };
     // SAFETY: the array is `entries`, of that many elements of that size.
-    unsafe { call(instance, abi::MK_CHANNEL_LIST, 0, &mut list) }?;
+    unsafe { call(owner, abi::MK_CHANNEL_LIST, 0, &mut list) }?;
     Ok(list.nr_entries as usize)
 }
 

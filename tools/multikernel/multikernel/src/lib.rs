@@ -52,7 +52,7 @@ mod pure {
 pub use channel::{Channel, ChannelEntry, ChannelState, Rings, Wait, MESSAGE_MAX};
 pub use console::{Console, ConsoleOptions, CONSOLE_BYTES};
 pub use cpulist::{CpuList, CpuListError};
-pub use device::{ApicMode, Blocker, Device, Entry, Feature, Lifetime, Query};
+pub use device::{ApicMode, Blocker, Device, Entry, Feature, Lifetime, Query, Role};
 pub use error::{Errno, Error, Operation, Result};
 pub use events::{EventRecord, Events, Happening};
 pub use instance::{Agent, AgentFeatures, AgentGone, Event, Image, Info, Instance, Range, Reason, State};

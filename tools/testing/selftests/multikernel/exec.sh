@@ -108,6 +108,39 @@ goes() {
 	ends 1 wait "$pid" && grep -q 'left before the end' "$scratch/err2"
 }
 
+# mkctl itself, in the instance.
+there() { inside /tmp/mkctl "$@"; }
+
+# The channels that the instance lists with somebody, but for those of commands.
+its_channels() {
+	there channel ls "$@" --json |
+		jq -r '[.channels[].name | select(startswith("exec.") | not)] | join(" ")'
+}
+
+# pinged COUNT BYTES COMMAND...: COMMAND, a ping of a channel, tells so much of it.
+pinged() {
+	local count=$1 bytes=$2
+	shift 2
+	"$@" --count "$count" --size "$bytes" --json >"$scratch/pinged" || return
+	jq -e ".bytes == $bytes and (.times_ns | length == $count and all(. > 0))" "$scratch/pinged"
+}
+
+# echoes PINGED: while the instance sends back what comes; which ends with that.
+echoes() {
+	local pid
+	there channel echo host talk --timeout "$BOOT" </dev/null &
+	pid=$!
+	"$@" mkctl channel ping box talk --timeout "$BOOT" && ends 0 wait "$pid"
+}
+
+# The other way round.
+echoes_here() {
+	local pid
+	mkctl channel echo box talk --timeout "$BOOT" </dev/null &
+	pid=$!
+	"$@" there channel ping host talk --timeout "$BOOT" && ends 0 wait "$pid"
+}
+
 check "an instance boots" boot box 1
 check "its agent is ready" ready box
 check "a command runs there" prints "$RELEASE" inside busybox uname -r
@@ -124,6 +157,34 @@ check "what is not there is told" fails 'no-such-program: No such file' mkctl ex
 check "files are copied there and back" copies
 check "what cannot be copied is told" fails 'No such file' mkctl cp box:/no/such "$scratch/x"
 check "nor is anything from here to here" fails 'NAME:PATH' mkctl cp "$scratch/from" "$scratch/x"
+check "no channel is left" no_channels
+
+check "mkctl comes there" mkctl cp "$(command -v mkctl)" box:/tmp/mkctl
+check "it makes channels" there channel create host talk other --ring 64K
+check "and lists them" is "channels" "talk other" "$(its_channels)"
+check "those with the host" is "channels" "talk other" "$(its_channels host)"
+check "and with nobody else" is "channels" "" "$(its_channels nobody)"
+check "the host has them" is "sizes" "65536 65536" \
+	"$(mkctl channel ls box --json | jq -r '.channels | map(.from_bytes) | join(" ")')"
+check "it removes one" there channel rm host other
+check "once" fails 'no such channel' there channel rm host other
+check "messages go there and back" echoes pinged 200 64
+check "long ones" echoes pinged 20 65000
+check "and from there" echoes_here pinged 200 1
+check "nobody at the other end is told" fails 'talk.*did not come within' \
+	mkctl channel ping box talk --timeout 500ms
+check "and what is no channel" fails '/dev/mk/box/none.*No such file' \
+	mkctl channel ping box none --timeout 100ms
+check "nor makes it one that the host's rights are needed for" fails 'is for the host' \
+	there channel create host talk --peer box
+for command in ls "show box" events "kill box" "start box" "exec box -- true"; do
+	# shellcheck disable=SC2086
+	check "what only a host can do it says so: $command" \
+		fails 'this kernel is an instance' there $command
+done
+check "it is no host" fails 'this kernel is an instance itself' there check
+check "on the host a channel is somebody's" fails 'whose channels' mkctl channel ls
+check "the channel is removed" mkctl channel rm box talk
 check "no channel is left" no_channels
 check "a command ends with who has asked for it" killed
 check "who waits hears that the instance is gone" goes

@@ -60,15 +60,11 @@ laps() {
 	done
 }
 
+# shellcheck disable=SC2046
 make_channels() {
-	local i
-	for ((i = 1; i <= CHANNELS; i++)); do
-		mkctl channel create blue "t$i" && mkctl channel create green "t$i" || return
-	done
-	for ((i = 1; i <= PAIRS; i++)); do
-		mkctl channel create blue "p$i" --peer green || return
-	done
-	for i in whole flipped missing ended; do mkctl channel create blue "$i" || return; done
+	mkctl channel create blue $(seq -f t%g "$CHANNELS") whole flipped missing ended &&
+		mkctl channel create green $(seq -f t%g "$CHANNELS") &&
+		mkctl channel create blue $(seq -f p%g "$PAIRS") --peer green
 }
 
 # A CPU of the host comes and goes, with what programs do there. Doorbells of the

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use multikernel::{
-    Blocker, CpuList, Device, Errno, Error, Query, Topology, Wish, ABI_VERSION, MEMORY_MIN,
+    Blocker, CpuList, Device, Errno, Error, Query, Role, Topology, Wish, ABI_VERSION, MEMORY_MIN,
 };
 use serde::Serialize;
 
@@ -152,6 +152,15 @@ impl Report {
 
     fn module(&mut self, sources: &Sources) {
         match &sources.query {
+            Ok(query) if query.role == Role::Instance => {
+                let advice = "run this on its host, which starts others";
+                self.add(
+                    "module",
+                    Status::Fail,
+                    "this kernel is an instance itself",
+                    Some(advice.to_owned()),
+                );
+            }
             Ok(query) if query.abi_version == ABI_VERSION => {
                 let found = format!("loaded, version {ABI_VERSION} of the interface");
                 self.add("module", Status::Ok, found, None);
@@ -426,6 +435,7 @@ Node 0, zone    DMA32      3      3      3      1      2      3      4      3   
             tsc_khz: 2_000_000,
             apic_mode: ApicMode::Xapic,
             boot_cpu: 0,
+            role: Role::Host,
             spare_apic_id: 9,
         }
     }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod ls;
 mod make;
 mod ping;
+mod round_trip;
 mod run;
 mod show;
 mod stop;
@@ -22,15 +23,20 @@ mod supervise;
 mod wait;
 
 use std::io::Write;
+use std::path::Path;
 
-use multikernel::{Device, Instance};
+use multikernel::{Device, Errno, Instance, Role};
 use serde::Serialize;
 
 use crate::cli::{Cli, Command};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// Does what the command line says.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
+    dispatch(cli, out).map_err(|failure| explained(failure, &cli.device))
+}
+
+fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<()> {
     let device = || Device::open_at(&cli.device);
     match &cli.command {
         Command::Run(arguments) => run::run(&device()?, arguments, out),
@@ -47,12 +53,25 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Dmesg(arguments) => dmesg::dmesg(&device()?, arguments, out),
         Command::Events(arguments) => events::events(&device()?, arguments, out),
         Command::Wait(arguments) => wait::wait(&device()?, arguments),
-        Command::Channel(command) => channel::channel(&device()?, command, out),
+        Command::Channel(command) => channel::channel(device, command, out),
         Command::Exec(arguments) => exec::exec(&device()?, arguments, out),
         Command::Cp(arguments) => exec::copy(&device()?, arguments),
         Command::Check(format) => check::check(&cli.device, format, out),
         Command::Completions { shell } => generate::completions(*shell, out),
         Command::Man { directory } => generate::man(directory),
+    }
+}
+
+/// What only a host can do an instance's module does not know.
+fn explained(failure: Failure, device: &Path) -> Failure {
+    let role = || Device::open_at(device)?.query().map(|query| query.role);
+    match &failure {
+        Failure::Kernel(error)
+            if error.errno() == Errno::NOTTY && matches!(role(), Ok(Role::Instance)) =>
+        {
+            Failure::NotHost
+        }
+        _ => failure,
     }
 }
 
