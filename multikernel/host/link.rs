@@ -356,11 +356,7 @@ impl Link {
 
     /// Looks at all that the agent may have rung for. `tell` gets to know what was seen before
     /// anybody sees something else; `news` how many messages there were.
-    pub(crate) fn look(
-        &self,
-        news: &mut u32,
-        tell: impl FnOnce(Seen, Option<Terms>),
-    ) -> Seen {
+    pub(crate) fn look(&self, news: &mut u32, tell: impl FnOnce(Seen, Option<Terms>)) -> Seen {
         let mut guard = self.inner.lock();
         let inner = &mut **guard;
         if !inner.is_closed {
@@ -528,17 +524,9 @@ impl Link {
 
     /// Looks at what the agent says of itself.
     fn see(&self, inner: &mut Inner) {
-        let read = || {
-            (
-                agent::State::read(&self.area),
-                Agent::read(&self.area, inner.run),
-            )
-        };
-        let (state, agent) = read();
-        if (state, agent) != read() {
-            // Who changes it rings afterwards.
+        let Some((state, agent)) = Agent::look(&self.area, inner.run) else {
             return;
-        }
+        };
         let is_new = agent.is_some_and(|agent| inner.attach != Some(agent.attach));
         match (state, agent) {
             (Ok(agent::State::Ready), Some(agent)) if is_new => self.receive(inner, &agent),

@@ -105,6 +105,14 @@ impl Agent {
         }
     }
 
+    /// What the agent says, and which one it is, both at one time. `None`: it
+    /// just changes that, and rings afterwards.
+    pub fn look(halves: &impl Halves, run: u64) -> Option<(Result<State, u64>, Option<Self>)> {
+        let read = || (State::read(halves), Self::read(halves, run));
+        let seen = read();
+        (seen == read()).then_some(seen)
+    }
+
     /// Which agent is there, in this run of the instance.
     pub fn read(halves: &impl Halves, run: u64) -> Option<Self> {
         let load = |at| halves.load(at);

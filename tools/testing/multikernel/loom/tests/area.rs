@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is read while it is written is whole, or noticed; and a doorbell that
-//! moves loses nothing.
+//! What is read while it is written is whole, or noticed; a doorbell that
+//! moves loses nothing; and no conversation touches the memory of the next.
 
 use std::sync::Arc;
 
@@ -9,14 +9,16 @@ use loom::model::Builder;
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 use loom::sync::Notify;
 use loom::thread;
-use multikernel_loom::area;
-use multikernel_loom::pure::agent::{self, Gone, TEXT_BYTES};
+use multikernel_loom::pure::agent::{self, Agent, Gone, ANSWERS, TEXT_BYTES};
 use multikernel_loom::pure::area::{publish_doorbell, DOORBELL};
+use multikernel_loom::pure::broker::Broker;
 use multikernel_loom::pure::clock::Clock;
-use multikernel_loom::pure::directory::{Channel, Error, Half, Kind, State, Status};
+use multikernel_loom::pure::directory::{Answer, Channel, Error, Half, Kind, State, Status};
 use multikernel_loom::pure::doorbell::Doorbell;
 use multikernel_loom::pure::half::{Halves, Size};
+use multikernel_loom::pure::handshake::Terms;
 use multikernel_loom::pure::name::Name;
+use multikernel_loom::{area, Memory};
 
 fn few_preemptions(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -146,5 +148,155 @@ fn doorbell_moves() {
             bell.wait();
         }
         thread.join().unwrap();
+    });
+}
+
+/// An agent comes after another one, while the host looks.
+#[test]
+fn agent_comes_again() {
+    let agent = |n: u64| Agent {
+        terms: Terms {
+            version: n as u32,
+            features: n,
+        },
+        run: 1,
+        attach: n,
+    };
+    few_preemptions(move || {
+        let mut offsets: Vec<_> = (0..40).step_by(8).collect();
+        offsets.push(128);
+        let [host, side] = area(&offsets);
+        agent(1).publish(&side);
+        let thread = thread::spawn(move || agent(2).publish(&side));
+        match Agent::look(&host, 1) {
+            Some((Ok(agent::State::Ready), found)) => {
+                assert!(
+                    [Some(agent(1)), Some(agent(2))].contains(&found),
+                    "{found:?}"
+                );
+            }
+            // Whoever begins anew is looked at again.
+            Some((Ok(agent::State::None), _)) | None => {}
+            Some((state, _)) => panic!("{state:?}"),
+        }
+        thread.join().unwrap();
+        let ready = Some((Ok(agent::State::Ready), Some(agent(2))));
+        assert_eq!(Agent::look(&host, 1), ready);
+    });
+}
+
+/// An instance's doorbell moves while another instance rings it, which has the
+/// old place until the host has copied the new one.
+#[test]
+fn doorbell_of_a_peer_moves() {
+    few_preemptions(|| {
+        let [owner, host] = area(&[DOORBELL]);
+        // In the directory of the ringer.
+        let [directory, ringer] = area(&[DOORBELL]);
+        let sent = Arc::new(AtomicU64::new(0));
+        let (bell, host_bell) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let is_on = Arc::new([true, false].map(AtomicBool::new));
+        let first = Doorbell::new(0, 0x30).unwrap();
+        publish_doorbell(&owner, Some(first));
+        directory.store(DOORBELL, first.word());
+
+        let ring = {
+            let (bell, is_on) = (bell.clone(), is_on.clone());
+            move |word| {
+                let place = Doorbell::parse(word, |id| id < 2).unwrap().unwrap();
+                if is_on[place.apic_id() as usize].load(Acquire) {
+                    bell.notify();
+                }
+            }
+        };
+        let ringing = thread::spawn({
+            let (sent, ring) = (sent.clone(), ring.clone());
+            move || {
+                sent.store(1, Release);
+                ringer.fence();
+                ring(ringer.load(DOORBELL));
+            }
+        });
+        let copying = thread::spawn({
+            let host_bell = host_bell.clone();
+            move || {
+                let mut word = host.load(DOORBELL);
+                // It may be rung for nothing.
+                while word == first.word() {
+                    host_bell.wait();
+                    word = host.load(DOORBELL);
+                }
+                directory.store(DOORBELL, word);
+                directory.fence();
+                ring(word);
+            }
+        });
+        is_on[1].store(true, Release);
+        publish_doorbell(&owner, Some(first.moved(1, 0x31).unwrap()));
+        is_on[0].store(false, Release);
+        host_bell.notify();
+        while sent.load(Acquire) == 0 {
+            bell.wait();
+        }
+        ringing.join().unwrap();
+        copying.join().unwrap();
+    });
+}
+
+/// Both sides leave a conversation, and the host clears its memory for the next:
+/// nobody uses it meanwhile, and who is offered the next finds it clear.
+#[test]
+fn next_conversation() {
+    const DATA: usize = multikernel_loom::pure::half::DATA;
+    let status = |generation| Status {
+        generation,
+        state: State::Offered,
+    };
+    few_preemptions(move || {
+        let halves = [(); 2].map(|()| Arc::new(Memory::new(128)));
+        let mut hosts = Vec::new();
+        let mut sides = Vec::new();
+        for n in 0..2 {
+            let [host, agent] = area(&[0, ANSWERS]);
+            status(1).publish(&host, 0);
+            let (own, peer) = (halves[n].clone(), halves[1 - n].clone());
+            let side = move || {
+                // The last that this one does: a message.
+                own.write(DATA + 8, 7);
+                own.store(DATA, 1);
+                if peer.load(DATA) != 0 {
+                    assert_eq!(peer.read(DATA + 8), 7);
+                }
+                agent.store(ANSWERS, Answer::Released.word(1));
+                let found = Status::read(&agent, 0).unwrap();
+                if found.generation == 2 {
+                    assert_eq!((own.read(DATA + 8), peer.read(DATA + 8)), (0, 0));
+                    assert_eq!((own.load(DATA), peer.load(DATA)), (0, 0));
+                }
+            };
+            hosts.push(host);
+            sides.push(side);
+        }
+        let mut broker = Broker::new();
+        broker.arrive(0);
+        broker.arrive(1);
+        assert!(broker.begin());
+        let threads: Vec<_> = sides.into_iter().map(thread::spawn).collect();
+        for (n, host) in hosts.iter().enumerate() {
+            let answer = Answer::parse(host.load(ANSWERS), 1).unwrap();
+            assert!(!broker.answer(n, answer));
+        }
+        if broker.begin() {
+            for half in &halves {
+                half.write(DATA + 8, 0);
+                half.store(DATA, 0);
+            }
+            for host in &hosts {
+                status(2).publish(host, 0);
+            }
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
 }

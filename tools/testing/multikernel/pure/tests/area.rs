@@ -180,6 +180,18 @@ fn agents() {
     agent::leave(&side, Gone::Restart, b"");
     let gone = agent::State::Gone(Gone::Restart);
     assert_eq!(agent::State::read(&host), Ok(gone));
+    let late = Agent {
+        terms: Terms {
+            version: 9,
+            features: 0,
+        },
+        run: 1,
+        attach: 77,
+    };
+    late.decline(&side);
+    let gone = agent::State::Gone(Gone::Version);
+    assert_eq!(Agent::look(&host, 1), Some((Ok(gone), Some(late))));
+    assert_eq!(Agent::look(&host, 2), Some((Ok(gone), None)));
     // A reason of a later version.
     side.store(128, (8 << 32) | 2);
     let gone = agent::State::Gone(Gone::None);
