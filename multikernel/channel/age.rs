@@ -20,8 +20,7 @@ const IS_NEWER: bool = cfg!(any(mk_age_newer, mk_age_future));
 /// It does not know the first version any more.
 const IS_FUTURE: bool = cfg!(mk_age_future);
 
-const KNOWN: u64 =
-    handshake::HEARTBEAT | handshake::CLOCK | handshake::PEERS | handshake::CREATE;
+const KNOWN: u64 = handshake::HEARTBEAT | handshake::CLOCK | handshake::PEERS | handshake::CREATE;
 
 /// What this module knows of the protocol, on either side.
 pub(crate) const OFFER: Offer = Offer {
@@ -35,7 +34,11 @@ pub(crate) const OFFER: Offer = Offer {
 };
 
 /// Size of an entry of the directory that a host has.
-pub(crate) const ENTRY_BYTES: usize = if IS_NEWER { 192 } else { directory::ENTRY_BYTES };
+pub(crate) const ENTRY_BYTES: usize = if IS_NEWER {
+    192
+} else {
+    directory::ENTRY_BYTES
+};
 
 /// A field that others do not know.
 const FIELD: u64 = 0x6e65_7765_7220_2121;
@@ -59,7 +62,11 @@ pub(crate) fn fill_host(area: &View, clock_at: usize, channels_at: usize) {
     fill(area, clock_at, &[(CLOCK_BYTES, PAGE as usize)]);
     for number in 0..directory::CHANNELS_MAX as usize {
         let entry = channels_at + number * ENTRY_BYTES;
-        fill(area, entry, &[(48, 64), (directory::ENTRY_BYTES, ENTRY_BYTES)]);
+        fill(
+            area,
+            entry,
+            &[(48, 64), (directory::ENTRY_BYTES, ENTRY_BYTES)],
+        );
     }
 }
 

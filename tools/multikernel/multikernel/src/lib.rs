@@ -55,7 +55,9 @@ pub use cpulist::{CpuList, CpuListError};
 pub use device::{ApicMode, Blocker, Device, Entry, Feature, Lifetime, Query, Role};
 pub use error::{Errno, Error, Operation, Result};
 pub use events::{EventRecord, Events, Happening};
-pub use instance::{Agent, AgentFeatures, AgentGone, Event, Image, Info, Instance, Range, Reason, State};
+pub use instance::{
+    Agent, AgentFeatures, AgentGone, Event, Image, Info, Instance, Range, Reason, State,
+};
 pub use log::{Caller, Log, LogError, Record};
 pub use map::Map;
 pub use topology::{Core, PickError, Topology, TopologyError, Wish};

@@ -133,7 +133,7 @@ for age in newer older; do
 	check "it has a channel" mkctl channel create usual old
 	check "it starts" again usual "load,$ECHO,do:/talk+make+more" "$CONSOLE"
 	check "its agent is ready" ready usual
-	check "with what both know" accepted usual 1 $features
+	check "with what both know" accepted usual 1 "$features"
 	check "the $age host knows" knows usual 1 "$names"
 	works usual
 	case $age in
