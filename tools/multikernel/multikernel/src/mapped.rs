@@ -311,12 +311,13 @@ impl Slot<'_> {
     /// The room: one piece, or two where the ring begins again. The second may
     /// be empty.
     pub fn pieces(&mut self) -> [&mut [u8]; 2] {
-        // SAFETY: the two are apart from each other, in the half that this side
-        // alone writes, and belong to the slot, of which there is one at a time.
-        // The bytes are there as long as the end. Other kernels only read them.
-        self.slot
-            .pieces()
-            .map(|piece| unsafe { &mut *self.end.0.own_bytes(piece) })
+        self.slot.pieces().map(|piece| {
+            // SAFETY: the two are apart from each other, in the half that this
+            // side alone writes, and belong to the slot, of which there is one at
+            // a time. The bytes are there as long as the end. Other kernels only
+            // read them.
+            unsafe { &mut *self.end.0.own_bytes(piece) }
+        })
     }
 
     /// Fills it.

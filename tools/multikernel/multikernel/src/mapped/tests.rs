@@ -168,7 +168,7 @@ impl Drop for Bell {
 
 /// The bytes of message `n`, and how many.
 fn message(n: u32, max: usize) -> Vec<u8> {
-    let mut state = u64::from(n) << 1 | 1;
+    let mut state = (u64::from(n) << 1) | 1;
     let mut next = || {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -414,7 +414,7 @@ fn lengths_that_no_message_has_are_refused() {
 #[test]
 fn a_peer_that_lies_is_found_out_and_told() {
     // A message of a length that none has, or of another place.
-    for header in [0x1_0000_0000, 4025, 5 << 32 | 8, u64::MAX] {
+    for header in [0x1_0000_0000, 4025, (5 << 32) | 8, u64::MAX] {
         let (line, [_a, (mut to, mut from)]) = Line::ends(4096);
         line.store(0, DATA, header);
         for _ in 0..2 {
