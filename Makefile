@@ -20,8 +20,10 @@ help: ## Print this
 	@echo
 	@sed -nE '/^#\t/s/^#\t//p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: tools rootfs ## Start two stock kernels beside a stock kernel, in the lab
+demo: module tools ## Start two stock kernels beside a stock kernel, in the lab
 	@scripts/kernel fetch cloud rt
+	@KVER=rt scripts/module build
+	@scripts/rootfs
 	@samples/multikernel/demo
 
 test: module tools ## Run all tests; the last line is "N passed, N failed"

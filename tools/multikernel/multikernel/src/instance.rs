@@ -545,7 +545,7 @@ mod tests {
             agent_reason: abi::MK_AGENT_GONE_PANIC,
             hung_ms: 1500,
             agent_version: 1,
-            agent_features: (abi::MK_AGENT_FEATURE_CLOCK | 1 << 40) as u64,
+            agent_features: u64::from(abi::MK_AGENT_FEATURE_CLOCK) | (1 << 40),
             ..Default::default()
         };
         for (to, from) in raw.text.iter_mut().zip(b"oops") {
