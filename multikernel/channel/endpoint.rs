@@ -366,7 +366,7 @@ impl Files for Endpoint {
 
     fn map(&self, offset: u64, bytes: u64, is_written: bool) -> Result<Memory> {
         const OWN: u64 = MK_END_OWN as u64;
-        let conversation = self.current().ok_or(ENODEV)?;
+        let conversation = self.current().ok_or(EPIPE)?;
         let [own, peer] = conversation.halves();
         let ((start, size), may_write) = match offset {
             OWN => (own, true),

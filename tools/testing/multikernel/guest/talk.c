@@ -12,7 +12,8 @@
  *	talk answer PATH COUNT		the other side of that
  *	talk rules PATH			what calls give that cannot succeed, with no peer's help
  *	talk edge PATH COUNT		as ask, by edge-triggered epoll and no call that waits
- *	talk hold PATH			open it, say "open", and wait for the end
+ *	talk refused PATH		what else they give; the peer sends back one message
+ *	talk hold PATH			open it, say "open", and wait for the end: the channel was removed
  *	talk map PATH COUNT		as ask, with mapped rings, and by no call but to ring and to wait
  *	talk uring PATH COUNT		as ask, by io_uring: a read waits before anything is sent
  *	talk time PATH COUNT SIZE	how long COUNT messages of SIZE bytes take to an echo and back,
@@ -20,6 +21,7 @@
  *	talk make NAME [PEER [BYTES]]	in an instance: make a channel with the host (also .) or an instance
  *	talk role host|instance		succeed where /dev/multikernel is that one's
  *	talk unmake NAME [PEER]		and remove it
+ *	talk device instance		what the calls on /dev/multikernel refuse there
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -40,6 +42,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <linux/io_uring.h>
 #include <linux/multikernel.h>
 #include "../../../../include/linux/multikernel_abi.h"
@@ -306,6 +309,103 @@ static void rules(const char *path)
 	if (timer_settime(timer, 0, &soon, NULL))
 		fail("timer: %m");
 	expect("a signal", write(fd, out, MAX), EINTR);
+	close(fd);
+}
+
+/* A call whose structure is wrong fails, and says so. */
+static void expect_call(const char *what, int fd, unsigned long command, void *argument, int error,
+			const char *text)
+{
+	struct mk_header *header = argument;
+	char why[200] = "";
+
+	header->message = (uintptr_t)why;
+	header->message_size = sizeof(why);
+	expect(what, ioctl(fd, command, argument), error);
+	if (!strstr(why, text))
+		fail("%s says \"%s\"", what, why);
+}
+
+/* What all calls have in common, for one that takes @size bytes. */
+static void expect_checks(int fd, unsigned long command, size_t size)
+{
+	static unsigned char bytes[8192];
+	struct mk_header *header = (void *)bytes;
+
+	memset(bytes, 0, sizeof(bytes));
+	header->size = sizeof(*header) - 1;
+	expect_call("less than a header", fd, command, bytes, EINVAL, "");
+	header->size = 4097;
+	expect_call("too large", fd, command, bytes, E2BIG, "4097");
+	header->size = size + 8;
+	bytes[size + 7] = 1;
+	expect_call("unknown fields", fd, command, bytes, E2BIG, "not known");
+	header->size = size;
+	header->flags = 1;
+	expect_call("unknown flags", fd, command, bytes, EINVAL, "flags");
+	header->flags = 0;
+	header->reserved = 1;
+	expect_call("a reserved field", fd, command, bytes, EINVAL, "reserved");
+	expect("a bad address", ioctl(fd, command, (void *)8), EFAULT);
+}
+
+static void expect_map(const char *what, int fd, size_t size, int protection, int flags, uint64_t at,
+		       int error)
+{
+	expect(what, (long)mmap(NULL, size, protection, flags, fd, at), error);
+}
+
+static void refused(const char *path)
+{
+	struct pollfd poll_fd = { .events = POLLIN };
+	struct mk_end end = { .header.size = sizeof(end) };
+	struct iovec nowhere = { (void *)8, 100 };
+	int fd = open_end(path, 0), both = PROT_READ | PROT_WRITE;
+	unsigned int number;
+	void *peer;
+
+	expect_checks(fd, MK_END_INFO, sizeof(end));
+	for (number = 0; number < 256; number++) {
+		if (number == _IOC_NR(MK_END_INFO) || number == _IOC_NR(MK_END_RING))
+			continue;
+		expect("an unknown call", ioctl(fd, _IO(MK_IOC, number), &end), ENOTTY);
+	}
+	if (ioctl(fd, MK_END_INFO, &end))
+		fail("MK_END_INFO: %m");
+	expect_map("another place", fd, 4096, PROT_READ, MAP_SHARED, MK_END_PEER + 4096, EINVAL);
+	expect_map("another place", fd, 4096, PROT_READ, MAP_SHARED, MK_END_OWN + 4096, EINVAL);
+	expect_map("too much", fd, end.own_bytes + 8192, both, MAP_SHARED, MK_END_OWN, EINVAL);
+	expect_map("too much", fd, end.peer_bytes + 8192, PROT_READ, MAP_SHARED, MK_END_PEER, EINVAL);
+	expect_map("a copy", fd, 4096, PROT_READ, MAP_PRIVATE, MK_END_OWN, EINVAL);
+	expect_map("the peer's half", fd, 4096, both, MAP_SHARED, MK_END_PEER, EACCES);
+
+	/* None of that was a mapping: messages can be moved by calls. */
+	fill(100, &(uint64_t){ 1 });
+	if (write(fd, out, 100) != 100)
+		fail("write: %m");
+	expect_map("a ring in use", fd, 4096, PROT_READ, MAP_SHARED, MK_END_OWN, EBUSY);
+	expect_map("a ring in use", fd, 4096, PROT_READ, MAP_SHARED, MK_END_PEER, EBUSY);
+	poll_fd.fd = fd;
+	if (poll(&poll_fd, 1, -1) != 1)
+		fail("poll: %m");
+	/* What could not be read is there for the next. */
+	expect("too little room", read(fd, in, 99), EMSGSIZE);
+	expect("no room", read(fd, in, 0), EMSGSIZE);
+	expect("a bad address", readv(fd, &nowhere, 1), EFAULT);
+	compare(read(fd, in, sizeof(in)), 100, 0);
+	close(fd);
+
+	fd = open_end(path, 0);
+	peer = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, MK_END_PEER);
+	if (peer == MAP_FAILED)
+		fail("mmap: %m");
+	expect("the peer's half", mprotect(peer, 4096, both), EACCES);
+	expect("reading what is mapped", read(fd, in, sizeof(in)), EBUSY);
+	expect("writing what is mapped", write(fd, out, 1), EBUSY);
+	if (ioctl(fd, MK_END_RING))
+		fail("MK_END_RING: %m");
+	munmap(peer, 4096);
+	expect("reading what was mapped", read(fd, in, sizeof(in)), EBUSY);
 	close(fd);
 }
 
@@ -630,10 +730,24 @@ static void ask_by_uring(const char *path, long count)
 static void hold(const char *path)
 {
 	int fd = open_end(path, 0);
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT };
 
 	puts("open");
 	if (read(fd, in, sizeof(in)) != 0)
 		fail("this is not the end");
+	/* It was removed, and stays so. */
+	if (read(fd, in, sizeof(in)) != 0)
+		fail("there is something behind the end");
+	expect("writing to nobody", write(fd, out, 1), EPIPE);
+	/* That the other side has left is known before, perhaps. */
+	while (!ioctl(fd, MK_END_RING))
+		usleep(1000);
+	expect("ringing nobody", ioctl(fd, MK_END_RING), EPIPE);
+	expect_call("sizes of nothing", fd, MK_END_INFO, &(struct mk_end){ .header.size = 32 },
+		    EPIPE, "");
+	expect("mapping nothing", (long)mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, MK_END_OWN), EPIPE);
+	if (poll(&poll_fd, 1, -1) != 1 || poll_fd.revents != (POLLIN | POLLHUP))
+		fail("poll gives %#x", poll_fd.revents);
 	close(fd);
 }
 
@@ -673,6 +787,79 @@ static void manage(unsigned long request, const char *name, const char *peer, lo
 		fail("%s: %m: %s", name, why);
 }
 
+static void expect_refused(const char *what, int fd, struct mk_channel_call *call, int error,
+			   const char *text)
+{
+	expect_call(what, fd, MK_CHANNEL_CREATE, call, error, text);
+	expect_call(what, fd, MK_CHANNEL_REMOVE, call, error, text);
+}
+
+static void device(void)
+{
+	const struct mk_channel_call good = {
+		.header.size = sizeof(good), .name = "refused", .peer_fd = -1,
+	};
+	struct mk_list list = { .header.size = sizeof(list), .nr_entries = 1 };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2];
+	struct mk_channel_call call;
+	int fd = open_device(MK_ROLE_INSTANCE);
+	unsigned int number;
+
+	expect_checks(fd, MK_QUERY, sizeof(struct mk_query));
+	expect_checks(fd, MK_CHANNEL_CREATE, sizeof(call));
+	expect_checks(fd, MK_CHANNEL_REMOVE, sizeof(call));
+	expect_checks(fd, MK_CHANNEL_LIST, sizeof(list));
+	for (number = 0; number < 256; number++) {
+		if (number == _IOC_NR(MK_QUERY) || (number >= _IOC_NR(MK_CHANNEL_CREATE) &&
+						    number <= _IOC_NR(MK_CHANNEL_LIST)))
+			continue;
+		expect("a host's call", ioctl(fd, _IO(MK_IOC, number), &list), ENOTTY);
+	}
+	call = good;
+	call.reserved = 1;
+	expect_refused("a reserved field", fd, &call, EINVAL, "reserved");
+	call = good;
+	call.peer_fd = fd;
+	expect_refused("a descriptor", fd, &call, EINVAL, "peer_fd");
+	call = good;
+	call.name[0] = 0;
+	expect_refused("no name", fd, &call, EINVAL, "name");
+	call = good;
+	memset(call.name, 'x', sizeof(call.name));
+	expect_refused("a name without an end", fd, &call, ENAMETOOLONG, "name");
+	call = good;
+	strcpy(call.peer, "a b");
+	expect_refused("no name", fd, &call, EINVAL, "name");
+	call = good;
+	call.from_bytes = 4096;
+	expect_call("two sizes", fd, MK_CHANNEL_CREATE, &call, EINVAL, "one size");
+	/* These are the host's answers. */
+	call = good;
+	call.from_bytes = call.to_bytes = 5000;
+	expect_call("no size", fd, MK_CHANNEL_CREATE, &call, EINVAL, "size");
+	call = good;
+	strcpy(call.name, "a!b");
+	expect_call("a name for no path", fd, MK_CHANNEL_CREATE, &call, EINVAL, "name");
+	call = good;
+	expect_call("no such channel", fd, MK_CHANNEL_REMOVE, &call, ENOENT, "no such");
+	strcpy(call.peer, "nobody");
+	expect_refused("no such instance", fd, &call, ENOENT, "no such");
+	expect_call("entries without a size", fd, MK_CHANNEL_LIST, &list, EINVAL, "entry_size");
+	close(fd);
+
+	/* It takes the right to restart the machine, and the file's own mode keeps others out. */
+	if (syscall(SYS_capget, &header, sets))
+		fail("capget: %m");
+	sets[0].effective &= ~(1U << CAP_SYS_BOOT);
+	if (syscall(SYS_capset, &header, sets))
+		fail("capset: %m");
+	expect("no right", open("/dev/multikernel", O_RDWR), EPERM);
+	if (setresuid(1, 1, 1))
+		fail("setresuid: %m");
+	expect("no right", open("/dev/multikernel", O_RDWR), EACCES);
+}
+
 int main(int argc, char **argv)
 {
 	long count = argc > 3 ? atol(argv[3]) : 0, more = argc > 4 ? atol(argv[4]) : 0;
@@ -696,6 +883,10 @@ int main(int argc, char **argv)
 		cycle(path, count, 1);
 	else if (!strcmp(act, "rules"))
 		rules(path);
+	else if (!strcmp(act, "refused"))
+		refused(path);
+	else if (!strcmp(act, "device"))
+		device();
 	else if (!strcmp(act, "edge"))
 		edge(path, count);
 	else if (!strcmp(act, "hold"))

@@ -65,7 +65,7 @@ acts+=,also:/talk+check+/dev/mk/host/down+2000+9
 acts+=,also:/talk+answer+/dev/mk/host/cycle+$CYCLES
 acts+=,also:/talk+hold+/dev/mk/host/hold
 acts+=,also:/talk+echo+/dev/mk/host/chat+100000
-acts+=,do:/talk+rules+/dev/mk/host/mine
+acts+=,do:/talk+rules+/dev/mk/host/mine,do:/talk+device+instance
 # Who waits for somebody at the other end does so before it is there.
 begin early talk ask echo 10
 check "it starts" again blue "$acts"
@@ -85,6 +85,8 @@ check "rings can be mapped" talk map echo 500
 check "and then be read and written again" talk ask echo 10
 check "what calls must not do they do not" talk rules own
 check "nor in the instance" ran blue 0 '/talk rules /dev/mk/host/mine'
+check "nor when somebody answers" talk refused echo
+check "nor on the device in the instance" ran blue 0 '/talk device instance'
 check "others are not let in" fails 'Permission denied' \
 	setpriv --reuid nobody --clear-groups "$TALK" ask /dev/mk/blue/echo 1
 check "unless they are" chown nobody /dev/mk/blue/echo
