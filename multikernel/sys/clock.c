@@ -248,9 +248,16 @@ static int do_instead(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(do_instead);
 
+/* A probe without one may be made a jump, which does not heed what do_instead() does. */
+static void keep_breakpoint(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(keep_breakpoint);
+
 static struct kprobe rtc_probe = {
 	.symbol_name = "update_persistent_clock64",
 	.pre_handler = do_instead,
+	.post_handler = keep_breakpoint,
 };
 
 int mk_rtc_guard_register(void)
