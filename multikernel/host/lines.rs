@@ -52,9 +52,11 @@ impl Ring for SlotLine {
         // Not what the peer says is news: that costs it nothing.
         let news = self.switchboard.news();
         let glance = self.switchboard.glance();
-        if self.storm.ring(line::now(), news) && !self.is_held.swap(true, Ordering::Relaxed) {
-            // From now on the CPU belongs to what it did before, and to the thread.
+        if self.storm.ring(line::now(), news) {
+            // From now on the CPU belongs to what it did before, and to the thread. It may be held
+            // already, and not any more: the thread of another line releases all of them.
             line::hold(self.host.vector(self.index));
+            self.is_held.store(true, Ordering::Relaxed);
             return Glance::Look;
         }
         glance
