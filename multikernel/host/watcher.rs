@@ -54,6 +54,7 @@ impl Watcher {
         if types {
             instance.console().begin_to_type()?;
         }
+        let kept = instance.clone();
         let watcher = KBox::pin_init(
             pin_init!(Self {
                 instance,
@@ -61,7 +62,12 @@ impl Watcher {
                 reading <- new_mutex!(Reading { position, buffer }),
             }),
             GFP_KERNEL,
-        )?;
+        )
+        .inspect_err(|_| {
+            if types {
+                kept.console().end_to_type();
+            }
+        })?;
         let access = match types {
             true => bindings::O_RDWR,
             false => bindings::O_RDONLY,
