@@ -425,7 +425,11 @@ impl Place {
         switchboard.add(endpoint.clone());
         let path = peer.as_ref().map_or(HOST, Name::as_str);
         let node = Node::new(number as u32, fmt!("mk/{path}/{}", name.as_str()));
-        let node = node.inspect_err(|_| forget(switchboard, &endpoint))?;
+        let node = node.inspect_err(|_| {
+            forget(switchboard, &endpoint);
+            // Who has found it by its name may wait already.
+            endpoint.remove();
+        })?;
         Ok(Self {
             node,
             switchboard: switchboard.clone(),
