@@ -389,8 +389,13 @@ impl Channel {
                         link: guest.link.clone(),
                         seat: seat.clone(),
                     };
-                    if let Ok(conversation) = Conversation::new(view, own.1, other.1, party) {
-                        endpoint.begin(conversation);
+                    match Conversation::new(view.clone(), own.1, other.1, party) {
+                        Ok(conversation) => endpoint.begin(conversation),
+                        // The peer, who waits already, leaves, too; then both try again.
+                        Err(_) => {
+                            State::Closed.publish(&view);
+                            guest.link.call();
+                        }
                     }
                 }
                 (End::Instance(instance), Some(guest)) => {
