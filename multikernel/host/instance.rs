@@ -355,6 +355,7 @@ impl Instance {
             // It writes over the image from its first instructions on: that can be started once.
             work.loaded = None;
             first.boot(&entry).map_err(Undone::lost)?;
+            link.listen_to_calls();
             work.lent = lent;
             work.running = Some(running);
             let mut status = self.status.lock();

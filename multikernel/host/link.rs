@@ -350,8 +350,19 @@ impl Link {
         }
         age::fill_host(&self.area, CLOCK_AT as usize, CHANNELS_AT as usize);
         host.publish(&self.area);
-        self.switchboard.listen_to(self.caller.clone());
         Ok(())
+    }
+
+    /// From now on its calls are told from rings for channels. [`Self::close`] ends that.
+    pub(crate) fn listen_to_calls(&self) {
+        self.switchboard.listen_to(self.caller.clone());
+    }
+
+    /// How much memory of channels agents of its have, or have not given back.
+    pub(crate) fn lent_bytes(&self) -> u64 {
+        let inner = self.inner.lock();
+        let bytes = |(_, memory): &(u32, Arc<Shared>)| memory.range().bytes();
+        inner.lent.iter().map(bytes).sum()
     }
 
     /// Looks at all that the agent may have rung for. `tell` gets to know what was seen before

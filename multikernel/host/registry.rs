@@ -7,7 +7,7 @@ use super::{
     events::{Event, Events},
     fail::{fail, report, Outcome},
     instance::Instance,
-    link::{Request, Wish},
+    link::{Link, Request, Wish},
     loader::Bell,
     slots::{page_is_ram, Slot, Slots},
 };
@@ -408,7 +408,7 @@ impl Host {
     /// Does what the agents of an instance have asked for.
     fn serve(this: &Arc<Self>, instance: &Arc<Instance>) {
         while let Some((link, request)) = instance.take_request() {
-            match this.fulfil(instance, &request) {
+            match this.fulfil(instance, &link, &request) {
                 Ok(Some(created)) => {
                     link.reply(&request, message::Outcome::Done, &created.bytes());
                 }
@@ -429,6 +429,7 @@ impl Host {
     fn fulfil(
         self: &Arc<Self>,
         instance: &Arc<Instance>,
+        link: &Link,
         request: &Request,
     ) -> Outcome<Option<message::Created>> {
         let peer = request.peer.map(|name| self.find(name.as_bytes()));
@@ -439,6 +440,8 @@ impl Host {
                 let channels = instance.channels();
                 let had: u64 = channels.list.iter().map(|channel| channel.bytes()).sum();
                 drop(channels);
+                // What was removed may not have been given back.
+                let had = had.max(link.lent_bytes());
                 if had.saturating_add(wanted) > ASKED_BYTES_MAX {
                     return Err(ENOSPC.into());
                 }
