@@ -115,7 +115,7 @@ __poll_t mk_channel_events(struct mk_channel *channel);
  * or mk_channel_send() gave -EAGAIN, or mk_channel_events() did not tell of it.
  * So it has to go on until one of them says so. It may be called for nothing.
  *
- * Return: 0; -EBUSY: it is watched already; -ENOMEM.
+ * Return: 0; -EINVAL: no function; -EBUSY: it is watched already; -ENOMEM.
  */
 int mk_channel_watch(struct mk_channel *channel, mk_channel_news_t news, void *data);
 
