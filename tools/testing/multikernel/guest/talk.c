@@ -13,7 +13,8 @@
  *	talk rules PATH			what calls give that cannot succeed, with no peer's help
  *	talk edge PATH COUNT		as ask, by edge-triggered epoll and no call that waits
  *	talk refused PATH		what else they give; the peer sends back one message
- *	talk hold PATH			open it, say "open", and wait for the end: the channel was removed
+ *	talk end PATH			open it, say "open", and wait for the end
+ *	talk hold PATH			the same; the channel was removed
  *	talk map PATH COUNT		as ask, with mapped rings, and by no call but to ring and to wait
  *	talk uring PATH COUNT		as ask, by io_uring: a read waits before anything is sent
  *	talk time PATH COUNT SIZE	how long COUNT messages of SIZE bytes take to an echo and back,
@@ -727,14 +728,21 @@ static void ask_by_uring(const char *path, long count)
 	close(fd);
 }
 
-static void hold(const char *path)
+static int wait_for_end(const char *path)
 {
 	int fd = open_end(path, 0);
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT };
 
 	puts("open");
 	if (read(fd, in, sizeof(in)) != 0)
 		fail("this is not the end");
+	return fd;
+}
+
+static void hold(const char *path)
+{
+	int fd = wait_for_end(path);
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT };
+
 	/* It was removed, and stays so. */
 	if (read(fd, in, sizeof(in)) != 0)
 		fail("there is something behind the end");
@@ -889,6 +897,8 @@ int main(int argc, char **argv)
 		device();
 	else if (!strcmp(act, "edge"))
 		edge(path, count);
+	else if (!strcmp(act, "end"))
+		close(wait_for_end(path));
 	else if (!strcmp(act, "hold"))
 		hold(path);
 	else if (!strcmp(act, "uring"))

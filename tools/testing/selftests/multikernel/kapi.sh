@@ -72,7 +72,7 @@ check "it waits again" sample c c
 acts=exists:/dev/mk/host/gone
 acts+=,do:/bin/busybox+insmod+/channel_echo_c.ko+peer=host+channel=back
 acts+=,do:/bin/busybox+insmod+/channel_echo_rust.ko+peer=host+channel=forth
-acts+=,also:/talk+echo+/dev/mk/host/ask+2,also:/talk+hold+/dev/mk/host/kept
+acts+=,also:/talk+echo+/dev/mk/host/ask+2,also:/talk+end+/dev/mk/host/kept
 acts+=,also:/talk+hold+/dev/mk/host/gone
 acts+=,do:/talk+ask+/dev/mk/host/c+300,do:/talk+ask+/dev/mk/host/rust+300
 # It goes on when the host removes this channel.
@@ -108,7 +108,7 @@ held=$(</sys/module/multikernel/refcnt)
 check "it is closed" rmmod kapi
 # That it needs its functions, and the channel.
 check "that was two reasons" references $((held - 2))
-check "the peer comes to its end" ran blue 0 '/talk hold /dev/mk/host/kept'
+check "the peer comes to its end" ran blue 0 '/talk end /dev/mk/host/kept'
 
 # ---- ends -------------------------------------------------------------------
 
