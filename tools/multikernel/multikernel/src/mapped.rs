@@ -312,10 +312,9 @@ impl Slot<'_> {
     /// be empty.
     pub fn pieces(&mut self) -> [&mut [u8]; 2] {
         self.slot.pieces().map(|piece| {
+            // They are there as long as the end. Other kernels only read them.
             // SAFETY: the two are apart from each other, in the half that this
-            // side alone writes, and belong to the slot, of which there is one at
-            // a time. The bytes are there as long as the end. Other kernels only
-            // read them.
+            // side alone writes, and belong to the slot: one at a time.
             unsafe { &mut *self.end.0.own_bytes(piece) }
         })
     }

@@ -111,11 +111,10 @@ impl Half {
     #[inline]
     fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at % size_of::<u64>() == 0 && at <= self.bytes - size_of::<u64>());
+        // Only `store` writes it, to the half that can be written. What another
+        // kernel does there is out of reach of any rule; an access gives a value.
         // SAFETY: it is within the mapping, aligned, and accessed by atomic
-        // accesses as long as it is a word: messages are where no word is that
-        // is in use. Only `store` writes it, to the half that can be written.
-        // What another kernel does there is out of reach of any rule; each
-        // access gives some value.
+        // accesses as long as it is a word: messages are where no word is in use.
         unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(at).cast()) }
     }
 
