@@ -26,6 +26,9 @@ answers() {
 	jq -e "(.answers_ns | length) == $2 and all(.answers_ns[]; . > 0)" "$scratch/answers"
 }
 
+# rouse NAME: it is rung when it waits for that (agent.act=rung).
+rouse() { said "$1" 'waits to be rung$' && answers "$1" 1; }
+
 # host_said REGEX...: in the host's log, in this order.
 host_said() {
 	local log line
