@@ -8,8 +8,10 @@
 use_host "${MK_HOST:-debug}"
 
 status=0
-# Memory that is free is not zero here.
-interface --append page_poison=1 || status=1
+interface 20 || status=1
+# Memory that is free is not zero here. To poison all of it takes most of the time.
+lab poisoned --cpus 4 --timeout 600 --append page_poison=1 -- \
+	"$BUILD/selftests/memory" -t ranges || status=1
 "$TOP/tools/testing/multikernel/guest/build" trouble
 "$TOP/tools/testing/multikernel/guest/build" agent
 lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '

@@ -43,11 +43,12 @@ console() {
 	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
 }
 
-# interface OPTION...: every call of the interface, every error of it, and what is
-# left of a machine after many cycles, under eight threads, and when processes
-# are killed.
+# interface SECONDS OPTION...: every call of the interface, every error of it, and what is
+# left of a machine after many cycles, under eight threads for so many seconds, and
+# when processes are killed.
 interface() {
-	local out=$BUILD/selftests status=0 source
+	local seconds=$1 out=$BUILD/selftests status=0 source
+	shift
 	source=$("$TOP/scripts/kernel" source)
 	mkdir -p "$out"
 	step "$STEP-selftests" "build the kselftests" \
@@ -57,9 +58,11 @@ interface() {
 		status=0
 		for test in abi instance cpus memory load channels console state events cycles stress; do
 			echo "# $test"
-			"$0/$test" || status=1
+			words=()
+			[ $test != stress ] || words=("$1")
+			"$0/$test" "${words[@]}" || status=1
 		done
-		exit $status' "$out" || status=1
+		exit $status' "$out" "$seconds" || status=1
 	# It locks the machine down for good.
 	lab lockdown --cpus 4 --timeout 300 -- "$out/lockdown" || status=1
 	return "$status"

@@ -66,7 +66,7 @@ check "the host is unharmed" unharmed
 
 check "an instance boots" again blue load,accepted,rung,unload
 check "its agent is ready" ready blue
-check "it answers" answers blue 1
+check "it is rung" rouse blue
 check "it is unloaded" agent blue gone
 check "the host knows" agent_is blue gone unloaded
 check "it is not asked any more" fails 'gone: it was unloaded' mkctl ping blue
@@ -83,29 +83,18 @@ check "the host has seen it come and go" host_said \
 check "it is removed" remove blue
 check "the host is unharmed" unharmed
 
-# ---- the doorbell moves -----------------------------------------------------
-
-check "an instance boots" begin wander 1-2 load,accepted,wander
-check "its agent is ready" ready wander
-check "its doorbell moves" said wander 'the doorbell is on CPU 1$'
-check "it leaves a CPU that goes offline" said wander 'CPU 1 is offline, the doorbell on CPU 0$'
-check "it answers meanwhile" answers wander 300
-check "it has moved all the time" said wander 'the doorbell is back on CPU 0$'
-check "it is removed" remove wander
-check "the host is unharmed" unharmed
-
 # ---- ends -------------------------------------------------------------------
 
 check "an instance boots" begin panic 1-2 load,accepted,rung,panic
 check "its agent is ready" ready panic
-check "it is rung" answers panic 1
+check "it is rung" rouse panic
 check "it panics" awaits panic crashed
 check "the host knows" state panic crashed panic
 check "and what it said" shows panic .text 'sysrq triggered crash'
 check "its agent has told" agent_is panic gone panic
 check "it restarts" again panic load,accepted,rung,reboot
 check "its agent is ready" ready panic
-check "it is rung" answers panic 1
+check "it is rung" rouse panic
 check "it has restarted" awaits panic stopped
 check "the host knows" state panic stopped restart
 check "and so did the agent" agent_is panic gone restart

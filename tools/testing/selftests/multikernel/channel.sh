@@ -28,9 +28,6 @@ channel_gets() {
 	done
 }
 
-# How often instances have rung the host.
-rings() { awk '/ multikernel$/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
-
 lines_of() { grep -c "multikernel: $1" /proc/iomem; }
 
 # ---- what is made, and what is refused --------------------------------------

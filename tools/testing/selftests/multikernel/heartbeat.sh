@@ -53,8 +53,6 @@ quiet() {
 	[ "$before" -le "$2" ]
 }
 
-rings() { awk '/multikernel/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
-
 # ---- what is no reason ------------------------------------------------------
 
 check "an instance boots" begin blue 1-2 load,accepted

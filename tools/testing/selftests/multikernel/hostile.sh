@@ -17,25 +17,21 @@ MODULE=$2
 STORM=8
 SECONDS_RANDOM=${MK_HOSTILE_SECONDS:-20}
 
-# How often this kernel was rung, by all instances.
-rings() { awk '/multikernel/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
-
-# When the host's log has a line like that first, in milliseconds.
-when() { dmesg | sed -nE "/$1/{s/^\[ *([0-9]+)\.([0-9]{3}).*/\1\2/p;q}"; }
-
-# apart REGEX REGEX MS: no more than that is between two lines of the log.
-apart() {
-	local first last
-	first=$(when "$1") last=$(when "$2")
-	echo "from ${first:-?} to ${last:-?} ms"
-	[ -n "$first" ] && [ -n "$last" ] && [ $((last - first)) -le "$3" ]
-}
-
 # few RINGS: no more since $before.
 few() {
 	local rings=$(($(rings) - before))
 	echo "rung $rings times"
 	[ "$rings" -le "$1" ]
+}
+
+# brief MS: what this kernel was rung since $before took less. A ring takes less than the quickest
+# of the answers to ours: the time of the machine's clock is that of others, too.
+brief() {
+	local rings=$(($(rings) - before)) least
+	answers good 50 || return
+	least=$(jq '.answers_ns | min' "$scratch/answers")
+	echo "rung $rings times; an answer takes $least ns"
+	[ $((rings * least)) -le $(($1 * 1000000)) ]
 }
 
 # goes_on NAME SECONDS: it answers all the time.
@@ -58,9 +54,7 @@ check "it is stopped" awaits storm crashed
 check "the host knows why" state storm crashed misbehaved
 check "its agent was told before" host_said 'storm: its agent is refused: it rings without end' \
 	'storm: its agent is gone: it did what it must not do' 'storm: it goes on ringing: stopped'
-check "that took no time" apart 'storm: its agent is refused' 'storm: it goes on ringing' 100
-# Twice what is noticed, and all that was good.
-check "it did not ring often" few 1000
+check "the CPU was given back in no time" brief 100
 check "the good one goes on" answers good 100
 check "the host is unharmed" unharmed
 
@@ -70,7 +64,8 @@ check "it is noticed" agent storm gone
 check "the host knows why" agent_is storm gone misbehaved
 check "it does not ring any more" said storm 'is not to ring any more'
 check "it goes on without" state storm running none
-check "it did not ring often" few 1000
+# Twice what is noticed, and all that was good.
+check "it did not ring often" few 200
 check "it is not asked" fails 'did what it must not do' mkctl ping storm
 check "the good one goes on" answers good 100
 check "it is removed" remove storm

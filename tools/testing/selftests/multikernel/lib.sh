@@ -254,6 +254,9 @@ lent() {
 	done
 }
 
+# How often this kernel was rung, by all instances.
+rings() { awk '/ multikernel$/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
+
 # The CPUs of a list such as 0-2,4, one a line.
 cpus() {
 	local part
