@@ -53,6 +53,10 @@ module! {
             default: 2000,
             description: "On a host: more rings for nothing than that, in 20 ms, are a storm",
         },
+        spin_us: u32 {
+            default: 200,
+            description: "Who waits for a peer keeps its CPU for so many microseconds at most before it sleeps",
+        },
         follow_clock: bool {
             default: true,
             description: "In an instance: its clock follows the host's; else it is only set once",

@@ -226,6 +226,16 @@ impl Conversation {
         }
     }
 
+    /// Whether a message may have come, as the cheapest look tells.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.receiver.lock().is_sent()
+    }
+
+    /// Whether the peer may have read something, as the cheapest look tells.
+    pub(crate) fn is_read(&self) -> bool {
+        self.sender.lock().is_read()
+    }
+
     /// Whether something can be read.
     pub(crate) fn has_message(&self) -> bool {
         self.receiver.lock().peek().is_ok()

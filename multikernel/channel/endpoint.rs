@@ -12,15 +12,20 @@ use crate::{
         half::{self, State},
         name::Name,
         ring::Fault,
+        spin::Spin,
     },
     sys::{
         ffi,
         node::{self, Buffer, Files, Memory, Node, Poll},
-        wait::{new_queue, Patience, Queue},
+        time,
+        wait::{cpu_is_wanted, new_queue, Patience, Queue},
     },
     uapi::*,
 };
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::{
+    hint::spin_loop,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
 use kernel::{
     bindings, new_mutex, new_spinlock_irq,
     prelude::*,
@@ -34,6 +39,9 @@ global_lock! {
 
 /// So many complaints about the peers of an endpoint are enough.
 const COMPLAINTS_MAX: u32 = 10;
+
+/// Nobody looks for longer before it sleeps, whatever the module was told.
+const SPIN_MAX_US: u32 = 100_000;
 
 /// What is the peer's name when it is the host.
 pub(crate) const HOST: &str = "host";
@@ -56,6 +64,9 @@ pub(crate) struct Endpoint {
     readers: Queue,
     #[pin]
     writers: Queue,
+    /// How long they look before they sleep.
+    reading: Spin,
+    writing: Spin,
     #[pin]
     openers: Queue,
     broken: AtomicU32,
@@ -81,6 +92,8 @@ impl Endpoint {
                 mapped <- new_spinlock_irq!(None),
                 readers <- new_queue!(c"multikernel readers"),
                 writers <- new_queue!(c"multikernel writers"),
+                reading: Spin::new(),
+                writing: Spin::new(),
                 openers <- new_queue!(c"multikernel openers"),
                 broken: AtomicU32::new(0),
                 begun: AtomicU64::new(0),
@@ -273,26 +286,79 @@ impl Endpoint {
 
     /// Takes a message. 0: the end.
     pub(crate) fn receive(&self, to: &mut Buffer, patience: Patience) -> Result<usize> {
-        self.readers.wait(patience, || {
-            let Some(conversation) = self.current() else {
-                return Some(Ok(0));
-            };
-            let is_wanted = patience != Patience::NONE || self.readers.is_waited_for();
-            let step = conversation.receive(to, is_wanted);
-            self.outcome(&conversation, step, Ok(0))
-        })?
+        self.go_on(
+            (&self.readers, &self.reading),
+            patience,
+            Ok(0),
+            Conversation::is_sent,
+            |conversation, is_wanted| conversation.receive(to, is_wanted),
+        )
     }
 
     /// Sends a message.
     pub(crate) fn send(&self, from: &mut Buffer, patience: Patience) -> Result<usize> {
-        self.writers.wait(patience, || {
+        self.go_on(
+            (&self.writers, &self.writing),
+            patience,
+            Err(EPIPE),
+            Conversation::is_read,
+            |conversation, is_wanted| conversation.send(from, is_wanted),
+        )
+    }
+
+    /// Calls `step` until it has an outcome: now, when `is_news` has seen something, and whenever the
+    /// peer has rung, for which it is asked last, by the second argument.
+    fn go_on(
+        &self,
+        (queue, spin): (&Queue, &Spin),
+        patience: Patience,
+        left: Result<usize>,
+        is_news: impl Fn(&Conversation) -> bool,
+        mut step: impl FnMut(&Conversation, bool) -> Step<Result<usize>>,
+    ) -> Result<usize> {
+        let mut call = |is_wanted: bool| {
             let Some(conversation) = self.current() else {
-                return Some(Err(EPIPE));
+                return Some(left);
             };
-            let is_wanted = patience != Patience::NONE || self.writers.is_waited_for();
-            let step = conversation.send(from, is_wanted);
-            self.outcome(&conversation, step, Err(EPIPE))
-        })?
+            let step = step(&conversation, is_wanted || queue.is_waited_for());
+            self.outcome(&conversation, step, left)
+        };
+        // Most of the time nobody has to wait.
+        if let Some(result) = call(false) {
+            return result;
+        }
+        if patience == Patience::NONE {
+            return Err(EAGAIN);
+        }
+        let us = crate::module_parameters::spin_us.value();
+        let max = us.min(SPIN_MAX_US) * 1000;
+        let begin = time::monotonic();
+        self.look(spin.ns(max), begin, is_news);
+        let result = queue.wait(patience, || call(true));
+        let waited = time::monotonic().saturating_sub(begin);
+        // A wait that was ended soon says nothing of the peer.
+        if result.is_ok() || waited >= max.into() {
+            spin.learn(waited, max);
+        }
+        result?
+    }
+
+    /// Looks for news, for so many nanoseconds from `begin` on at most, as long as nobody else wants
+    /// this CPU.
+    fn look(&self, ns: u32, begin: u64, is_news: impl Fn(&Conversation) -> bool) {
+        if ns == 0 {
+            return;
+        }
+        let Some(conversation) = self.current() else {
+            return;
+        };
+        while !is_news(&conversation)
+            && !cpu_is_wanted()
+            && !current!().signal_pending()
+            && time::monotonic().saturating_sub(begin) < ns.into()
+        {
+            spin_loop();
+        }
     }
 
     /// Which of the events `wanted` there are, and whether it has come to its end. Those that are not

@@ -6,7 +6,10 @@ use super::registry::Host;
 use crate::{
     channel::switchboard::Switchboard,
     pure::storm::Storm,
-    sys::line::{self, Glance, Line, Ring},
+    sys::{
+        line::{self, Glance, Line, Ring},
+        time,
+    },
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{prelude::*, sync::Arc};
@@ -52,7 +55,7 @@ impl Ring for SlotLine {
         // Not what the peer says is news: that costs it nothing.
         let news = self.switchboard.news();
         let glance = self.switchboard.glance();
-        if self.storm.ring(line::now(), news) {
+        if self.storm.ring(time::monotonic(), news) {
             // From now on the CPU belongs to what it did before, and to the thread. It may be held
             // already, and not any more: the thread of another line releases all of them.
             line::hold(self.host.vector(self.index));

@@ -46,6 +46,7 @@ pub mod ring;
 pub mod screen;
 pub mod scrollback;
 pub mod slot;
+pub mod spin;
 pub mod state;
 pub mod storm;
 pub mod tboot;

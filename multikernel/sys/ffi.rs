@@ -66,6 +66,7 @@ extern "C" {
     pub(crate) fn mk_apic_mode() -> c_uint;
     pub(crate) fn mk_apic_icr_write(low: u32, apic_id: u32);
     pub(crate) fn mk_boot_cpu_apic_id() -> u32;
+    pub(crate) fn mk_cpu_is_wanted() -> bool;
     pub(crate) fn mk_cpu_apic_id(cpu: c_uint) -> u32;
     pub(crate) fn mk_cpu_possible(cpu: c_uint) -> bool;
     pub(crate) fn mk_cpu_present(cpu: c_uint) -> bool;

@@ -126,12 +126,6 @@ pub(crate) fn release() {
     unsafe { ffi::mk_line_release() };
 }
 
-/// The time, in nanoseconds, for handlers of interrupts.
-pub(crate) fn now() -> u64 {
-    // SAFETY: It may be called anywhere.
-    unsafe { bindings::ktime_get_mono_fast_ns() }
-}
-
 /// # Safety
 ///
 /// `data` is an `Arc<T>` that was made foreign.

@@ -73,6 +73,11 @@ void mk_apic_icr_write(u32 low, u32 apic_id)
 	local_irq_restore(flags);
 }
 
+bool mk_cpu_is_wanted(void)
+{
+	return need_resched();
+}
+
 u32 mk_boot_cpu_apic_id(void)
 {
 	return boot_cpu_physical_apicid;

@@ -2,6 +2,7 @@
 
 //! Tasks that wait for what an interrupt tells.
 
+use super::ffi;
 use core::sync::atomic::{fence, Ordering};
 use kernel::{
     bindings, container_of,
@@ -139,6 +140,12 @@ fn is_thread_to_end() -> bool {
     }
     // SAFETY: It is a thread of the kernel's.
     unsafe { bindings::kthread_should_stop() || bindings::kthread_should_park() }
+}
+
+/// Whether this CPU has something better to do than what the caller does.
+pub(crate) fn cpu_is_wanted() -> bool {
+    // SAFETY: It only looks at the current task.
+    unsafe { ffi::mk_cpu_is_wanted() }
 }
 
 /// What is told when those who wait are woken.
