@@ -53,11 +53,30 @@ use crate::pure::ring::{self, Fault, ReceiveError, SendError};
 
 mod end;
 
+pub use end::Doorbell;
 use end::{End, Shared};
 
 /// Maps the rings of an end.
 pub(crate) fn map(fd: OwnedFd) -> io::Result<(Sender, Receiver)> {
     Ok(both(End::of_file(fd)?))
+}
+
+/// An end in shared memory that did not come from the module, with a doorbell to
+/// match. `own` and `peer` are where the half that each side writes begins in
+/// `memory`, on a page, and the size of its ring; all is zero at first. A half is
+/// 4096 bytes longer than its ring.
+///
+/// # Safety
+///
+/// The halves are apart. As long as this end lives, nobody in this process
+/// accesses them but it and the end that is its peer.
+pub unsafe fn over(
+    bell: Box<dyn Doorbell>,
+    memory: BorrowedFd<'_>,
+    own: (u64, u32),
+    peer: (u64, u32),
+) -> io::Result<(Sender, Receiver)> {
+    Ok(both(End::map(bell, memory, own, peer)?))
 }
 
 /// At the beginning of a conversation.

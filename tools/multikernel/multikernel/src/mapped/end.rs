@@ -19,7 +19,7 @@ use crate::pure::half::{Halves, Size, State, DATA, STATE};
 use crate::pure::ring::Piece;
 
 /// What joins two ends besides memory.
-pub(super) trait Doorbell: Send + Sync {
+pub trait Doorbell: Send + Sync {
     /// Rings the peer.
     fn ring(&self) -> io::Result<()>;
 
@@ -148,26 +148,29 @@ pub(super) struct End {
 pub(super) struct Shared(pub(super) Arc<End>);
 
 impl End {
-    /// Maps both halves of what `bell` describes: where the one that this end
-    /// writes is, and the size of its data; and the peer's.
+    /// One with both halves from `memory`: where the one that this end writes is,
+    /// and the size of its data; and the peer's.
     pub(super) fn map(
         bell: Box<dyn Doorbell>,
+        memory: BorrowedFd<'_>,
         own: (u64, u32),
         peer: (u64, u32),
     ) -> rustix::io::Result<Self> {
         Ok(Self {
-            own: Half::map(bell.descriptor(), own.0, own.1, true)?,
-            peer: Half::map(bell.descriptor(), peer.0, peer.1, false)?,
+            own: Half::map(memory, own.0, own.1, true)?,
+            peer: Half::map(memory, peer.0, peer.1, false)?,
             bell,
         })
     }
 
-    /// Those of the file of an end.
+    /// That of a file of the module's.
     pub(super) fn of_file(fd: OwnedFd) -> rustix::io::Result<Self> {
         let info = ioctl::end_info(fd.as_fd()).map_err(|failure| failure.errno)?;
-        let own = (abi::MK_END_OWN.into(), info.own_bytes);
-        let peer = (abi::MK_END_PEER, info.peer_bytes);
-        Self::map(Box::new(Device(fd)), own, peer)
+        Ok(Self {
+            own: Half::map(fd.as_fd(), abi::MK_END_OWN.into(), info.own_bytes, true)?,
+            peer: Half::map(fd.as_fd(), abi::MK_END_PEER, info.peer_bytes, false)?,
+            bell: Box::new(Device(fd)),
+        })
     }
 
     /// The size of the ring that this end sends with.

@@ -4,9 +4,11 @@
 //!
 //! [`lab`] runs on the host, [`guest`](job::serve) in each instance, and both do the same jobs. What
 //! they are compared with runs in the same rounds, on the same two CPUs, while the host has both.
+//! [`within`] does a part of it without a lab.
 
 pub mod job;
 pub mod peers;
+pub mod within;
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -143,6 +145,7 @@ fn between_host_and(guest: &Guest, name: &str) -> Result<()> {
     let ask = |way| both(guest, name, way, Act::Ask { bytes: 64 }, Act::Answer);
     let [done, _] = ask(Way::Polled)?;
     sample("round-trip/polled", done.value);
+    sample("round-trip/alone", within::alone()?);
     let [done, _] = ask(Way::Calls)?;
     sample("round-trip/channel", done.value);
     let [done, _] = ask(Way::Mapped)?;

@@ -5,6 +5,7 @@
 //! * `lab KERNEL INITRD FILE TURNS ROUNDS` in the lab, on the host of the instances;
 //! * `peer MACHINE ACCELERATOR MEMORY TSC_KHZ KERNEL INITRD` beside it, once a turn;
 //! * `channels KERNEL INITRD ROUNDS` in the lab, with `guest` in its instances;
+//! * `within ROUNDS` beside it;
 //! * `report PART SAMPLES OUT` at the end of each part.
 //!
 //! All but the last write lines `sample NAME VALUE`, which that one reads.
@@ -43,6 +44,7 @@ fn run(arguments: &[&str]) -> Result<()> {
             initrd,
         }),
         ["channels", kernel, initrd, rounds] => channels::lab(kernel, initrd, rounds.parse()?),
+        ["within", rounds] => channels::within::run(rounds.parse()?),
         ["guest"] => channels::job::serve(),
         ["peer-process", role, cpu, bytes] => {
             channels::peers::process(role, cpu.parse()?, bytes.parse()?)

@@ -124,7 +124,7 @@ const FIGURES: [Plan; 12] = [
 ];
 
 /// Of channels.
-const CHANNELS: [Plan; 18] = [
+const CHANNELS: [Plan; 22] = [
     (
         "polled round trip / cache line",
         Source::Ratio("round-trip/polled", "round-trip/line"),
@@ -134,6 +134,30 @@ const CHANNELS: [Plan; 18] = [
     (
         "polled round trip",
         Source::Of("round-trip/polled"),
+        "ns",
+        Aim::None,
+    ),
+    (
+        "polled, code of both sides alone",
+        Source::Of("round-trip/alone"),
+        "ns",
+        Aim::None,
+    ),
+    (
+        "polled / cache line, outside of the lab",
+        Source::Ratio("within/polled", "within/line"),
+        "ratio",
+        Aim::None,
+    ),
+    (
+        "polled, outside of the lab",
+        Source::Of("within/polled"),
+        "ns",
+        Aim::None,
+    ),
+    (
+        "polled, code alone, outside of the lab",
+        Source::Of("within/alone"),
         "ns",
         Aim::None,
     ),

@@ -28,7 +28,7 @@ use super::{sample, SIZES};
 use crate::Result;
 
 /// A message, where one is answered.
-const SMALL: usize = 64;
+pub(super) const SMALL: usize = 64;
 /// More than any message has.
 const BUFFER: usize = 64 << 10;
 
@@ -298,7 +298,7 @@ fn send(here: Wire, bytes: usize) -> Result<f64> {
 }
 
 /// A cache line that goes to and fro between two CPUs, in nanoseconds: nothing can be faster.
-fn line(cpus: [u32; 2]) -> Result<f64> {
+pub(super) fn line(cpus: [u32; 2]) -> Result<f64> {
     #[repr(align(128))]
     struct Line(AtomicU64);
     const END: u64 = u64::MAX;
