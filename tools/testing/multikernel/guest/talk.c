@@ -54,12 +54,12 @@ static unsigned char out[MAX + 1], in[MAX + 1];
 
 #define fail(...)	errx(1, __VA_ARGS__)
 
-static int open_end(const char *path, int flags)
+static int open_end(const char *path)
 {
 	int fd;
 
 	do {
-		fd = open(path, O_RDWR | O_CLOEXEC | flags);
+		fd = open(path, O_RDWR | O_CLOEXEC);
 	} while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		fail("open %s: %m", path);
@@ -123,7 +123,7 @@ static void send_all(int fd, size_t size, long n)
 static void echo(const char *path, long times)
 {
 	while (times--) {
-		int fd = open_end(path, 0);
+		int fd = open_end(path);
 		ssize_t got, sent;
 
 		while ((got = read(fd, in, sizeof(in))) > 0) {
@@ -141,7 +141,7 @@ static void echo(const char *path, long times)
 
 static void ask(const char *path, long count, size_t size)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 	uint64_t state = 88172645463325252ULL;
 	long n;
 
@@ -157,7 +157,7 @@ static void ask(const char *path, long count, size_t size)
 
 static void stream(const char *path, long count, uint64_t seed)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 	uint64_t state = seed;
 	long n;
 
@@ -172,7 +172,7 @@ static void stream(const char *path, long count, uint64_t seed)
 
 static void check(const char *path, long count, uint64_t seed)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 	uint64_t state = seed;
 	ssize_t got;
 	long n;
@@ -191,7 +191,7 @@ static void check(const char *path, long count, uint64_t seed)
 
 static void chatter(const char *path)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 	uint64_t state = 1;
 	ssize_t done;
 	long n;
@@ -230,7 +230,7 @@ static void cycle(const char *path, long count, int answers)
 	long n, got;
 
 	for (n = 0; n < count; n++) {
-		int fd = open_end(path, 0);
+		int fd = open_end(path);
 
 		if (answers) {
 			if (read(fd, &got, sizeof(got)) != sizeof(got) || got != n)
@@ -275,7 +275,7 @@ static void rules(const char *path)
 	struct iovec nowhere = { (void *)8, 100 }, parts[2] = { { out, 10 }, { out + 10, 20 } };
 	timer_t timer;
 	long n;
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 
 	poll_fd.fd = fd;
 	expect("a second open", open(path, O_RDWR), EBUSY);
@@ -361,7 +361,7 @@ static void refused(const char *path)
 	struct pollfd poll_fd = { .events = POLLIN };
 	struct mk_end end = { .header.size = sizeof(end) };
 	struct iovec nowhere = { (void *)8, 100 };
-	int fd = open_end(path, 0), both = PROT_READ | PROT_WRITE;
+	int fd = open_end(path), both = PROT_READ | PROT_WRITE;
 	unsigned int number;
 	void *peer;
 
@@ -396,7 +396,7 @@ static void refused(const char *path)
 	compare(read(fd, in, sizeof(in)), 100, 0);
 	close(fd);
 
-	fd = open_end(path, 0);
+	fd = open_end(path);
 	peer = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, MK_END_PEER);
 	if (peer == MAP_FAILED)
 		fail("mmap: %m");
@@ -413,12 +413,15 @@ static void refused(const char *path)
 /* Every message is awaited by an edge: all that there is has to be taken each time. */
 static void edge(const char *path, long count)
 {
-	int fd = open_end(path, O_NONBLOCK), epoll = epoll_create1(0);
+	/* The peer may still have to leave the conversation before: that is waited for. */
+	int fd = open_end(path), epoll = epoll_create1(0);
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
 	uint64_t state = 3, expected = 3;
 	long sent = 0, got = 0;
 	size_t size = 0;
 
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		fail("fcntl: %m");
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
 		fail("epoll: %m");
 	while (got < count) {
@@ -492,7 +495,7 @@ static void echo_here(int from, int to, size_t size)
 
 static void measure(const char *path, long count, size_t size)
 {
-	int fd = open_end(path, 0), there[2], back[2], ends[2];
+	int fd = open_end(path), there[2], back[2], ends[2];
 
 	there_and_back(fd, fd, count / 10 + 1, size);
 	printf("channel %lu\n", there_and_back(fd, fd, count, size));
@@ -567,7 +570,7 @@ static void wait_for(int fd, short events)
 
 static void map(const char *path, long count)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 	struct mk_end end = { .header.size = sizeof(end) };
 	struct ring own, peer;
 	uint64_t state = 5, word, told, next;
@@ -704,7 +707,7 @@ static int uring_wait(struct uring *uring, uint64_t *op)
 
 static void ask_by_uring(const char *path, long count)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 	struct uring uring = uring_setup();
 	uint64_t state = 11, op;
 	long n;
@@ -730,7 +733,7 @@ static void ask_by_uring(const char *path, long count)
 
 static int wait_for_end(const char *path)
 {
-	int fd = open_end(path, 0);
+	int fd = open_end(path);
 
 	puts("open");
 	if (read(fd, in, sizeof(in)) != 0)
