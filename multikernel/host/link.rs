@@ -18,6 +18,7 @@ use crate::{
     pure::{
         agent::{self, Agent},
         area::{self, Verdict},
+        arrivals::Arrivals,
         clock::Clock,
         directory::{Answer, Channel, Half, Kind, State, CHANNELS_MAX},
         doorbell::{self, Doorbell},
@@ -149,6 +150,7 @@ struct Inner {
     seen: Seen,
     /// The number of the last agent that was looked at.
     attach: Option<u64>,
+    arrivals: Arrivals,
     /// What it has chosen.
     terms: Option<Terms>,
     control: Option<Control>,
@@ -172,7 +174,7 @@ struct Inner {
     is_closed: bool,
 }
 
-/// What became of an agent that rings without end.
+/// What became of an agent that rings, or comes and goes, without end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Storms {
     /// It does not.
@@ -192,6 +194,7 @@ impl Inner {
             host_doorbell: 0,
             seen: Seen::None,
             attach: None,
+            arrivals: Arrivals::new(),
             terms: None,
             control: None,
             directory,
@@ -396,13 +399,7 @@ impl Link {
         }
         match inner.storms {
             Storms::None => {
-                inner.storms = Storms::Told;
-                area::publish_doorbell(&self.area, None);
-                inner.host_doorbell = 0;
-                for number in 0..CHANNELS_MAX {
-                    inner.directory.publish_doorbell(number, 0);
-                }
-                self.expel(inner, core::format_args!("it rings without end"));
+                self.refuse(inner, core::format_args!("it rings without end"));
                 tell(inner.seen, inner.terms);
             }
             Storms::Told => {
@@ -539,6 +536,18 @@ impl Link {
             return;
         };
         let is_new = agent.is_some_and(|agent| inner.attach != Some(agent.attach));
+        if inner.storms == Storms::None && is_new && !inner.arrivals.admit(now()) {
+            self.refuse(inner, core::format_args!("it comes and goes without end"));
+        }
+        // That its kernel ends is all that one that was refused can tell.
+        let panics = matches!(state, Ok(agent::State::Gone(agent::Gone::Panic)));
+        if inner.storms != Storms::None && !panics {
+            if let (true, Some(agent)) = (is_new, agent) {
+                inner.attach = Some(agent.attach);
+                Verdict::Misbehaved.publish(&self.area, agent.attach);
+            }
+            return;
+        }
         match (state, agent) {
             (Ok(agent::State::Ready), Some(agent)) if is_new => self.receive(inner, &agent),
             (Ok(agent::State::Ready), Some(_)) => {}
@@ -573,12 +582,6 @@ impl Link {
         inner.terms = Some(agent.terms);
         inner.seen = Seen::None;
         if inner.is_closed {
-            return;
-        }
-        if inner.storms != Storms::None {
-            // Nobody can be rung any more.
-            Verdict::Misbehaved.publish(&self.area, agent.attach);
-            inner.seen = Seen::Gone(Why::Misbehaved);
             return;
         }
         let verdict = match OFFER.check(&agent.terms) {
@@ -896,6 +899,17 @@ impl Link {
         inner.seen = Seen::Gone(Why::Misbehaved);
         self.hang_up(inner);
         self.console.close();
+    }
+
+    /// The same, with all that come after it in this run: nobody is to be rung any more.
+    fn refuse(&self, inner: &mut Inner, why: fmt::Arguments<'_>) {
+        inner.storms = Storms::Told;
+        area::publish_doorbell(&self.area, None);
+        inner.host_doorbell = 0;
+        for number in 0..CHANNELS_MAX {
+            inner.directory.publish_doorbell(number, 0);
+        }
+        self.expel(inner, why);
     }
 
     fn complain(&self, inner: &mut Inner, why: fmt::Arguments<'_>) {

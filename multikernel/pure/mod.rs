@@ -17,6 +17,7 @@
 pub mod acpi;
 pub mod agent;
 pub mod area;
+pub mod arrivals;
 pub mod bootparams;
 pub mod broker;
 pub mod bytes;

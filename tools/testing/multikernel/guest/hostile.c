@@ -4,6 +4,7 @@
  *
  *	insmod hostile.ko act=storm	ring the host, and do not stop when it says so
  *	insmod hostile.ko act=fault	ring the host, as long as it is to be rung
+ *	insmod hostile.ko act=flap	come and go, as long as the host is to be rung
  *	insmod hostile.ko act=random	write anything into all that the host reads, and
  *					ring now and then
  *
@@ -23,7 +24,7 @@
 
 static char *act = "";
 module_param(act, charp, 0);
-MODULE_PARM_DESC(act, "what to do: storm, fault or random");
+MODULE_PARM_DESC(act, "what to do: storm, fault, flap or random");
 
 /* The host's page. */
 static struct mk_host_page *host;
@@ -64,6 +65,30 @@ static int storm(void *obeys)
 			word = doorbell();
 		if (n % 65536 == 0)
 			cond_resched();
+	}
+	pr_info("is not to ring any more, after %lu times\n", n);
+	return 0;
+}
+
+/* No storm: the host is rung for something, and has time for it. */
+static int flap(void *unused)
+{
+	struct mk_agent_page *agent = (void *)parts[0].words;
+	u64 attach = le64_to_cpu(agent->attach), word = doorbell();
+	unsigned long n;
+
+	pr_info("comes and goes\n");
+	for (n = 0; word; n++) {
+		u64 state = MK_AGENT_READY;
+
+		if (n % 2)
+			state = MK_AGENT_GONE | (u64)MK_GONE_UNLOADED << 32;
+		else
+			WRITE_ONCE(agent->attach, cpu_to_le64(++attach));
+		WRITE_ONCE(agent->state, cpu_to_le64(state));
+		ring(word);
+		usleep_range(10000, 20000);
+		word = doorbell();
 	}
 	pr_info("is not to ring any more, after %lu times\n", n);
 	return 0;
@@ -146,6 +171,8 @@ static int __init hostile_init(void)
 		task = kthread_run(storm, NULL, "hostile");
 	else if (!strcmp(act, "fault"))
 		task = kthread_run(storm, host, "hostile");
+	else if (!strcmp(act, "flap"))
+		task = kthread_run(flap, NULL, "hostile");
 	else if (!strcmp(act, "random"))
 		task = kthread_run(write_randomly, NULL, "hostile");
 	else

@@ -34,6 +34,14 @@ brief() {
 	[ $((rings * least)) -le $(($1 * 1000000)) ]
 }
 
+# lines REGEX MAX: the host's log has no more of them.
+lines() {
+	local lines
+	lines=$(dmesg | grep -c "$1")
+	echo "there are $lines"
+	[ "$lines" -le "$2" ]
+}
+
 # goes_on NAME SECONDS: it answers all the time.
 goes_on() {
 	local end=$((SECONDS + $2))
@@ -68,8 +76,19 @@ check "it goes on without" state storm running none
 check "it did not ring often" few 200
 check "it is not asked" fails 'did what it must not do' mkctl ping storm
 check "the good one goes on" answers good 100
-check "it is removed" remove storm
+check "it is killed" mkctl kill storm
 check "the host is unharmed" unharmed
+
+check "it boots again, and comes and goes without end" again storm load,accepted,flap
+check "that is noticed" said storm 'is not to ring any more'
+check "the host knows" agent_is storm gone misbehaved
+check "and why" host_said 'storm: its agent is refused: it comes and goes without end'
+# Two for each time that it may.
+check "it did not say much of it" lines 'storm: its agent' 250
+check "it goes on without" state storm running none
+check "the good one goes on" answers good 100
+check "the host is unharmed" unharmed
+check "it is removed" remove storm
 
 # ---- anything ---------------------------------------------------------------
 
