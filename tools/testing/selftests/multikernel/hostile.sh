@@ -48,8 +48,6 @@ goes_on() {
 	while [ "$SECONDS" -lt "$end" ]; do answers "$1" 20 || return; done
 }
 
-anew() { rmmod multikernel && insmod "$MODULE" "$@"; }
-
 check "a storm is less than usual" anew storm_rings=$STORM
 check "an instance with a good agent boots" begin good 1 load,accepted
 check "it is ready" ready good

@@ -254,6 +254,9 @@ lent() {
 	done
 }
 
+# anew PARAMETER...: the module $MODULE, which is loaded, is loaded with these.
+anew() { rmmod multikernel && insmod "$MODULE" "$@"; }
+
 # How often this kernel was rung, by all instances.
 rings() { awk '/ multikernel$/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
 

@@ -13,8 +13,6 @@ MODULE=$3
 . "$(dirname "$0")/talks.sh"
 QUESTIONS=300
 
-anew() { rmmod multikernel && insmod "$MODULE" "$@"; }
-
 # asks TAG: how often this kernel is rung for as many answers is in TAG.
 asks() {
 	local before
