@@ -2,8 +2,8 @@
 
 //! Channels between kernels, for other modules in Rust.
 //!
-//! A module cannot use the crate of another one, only the symbols that it exports. So this file becomes
-//! a part of each module that wants it, and nothing else of `multikernel/` does:
+//! A module cannot use the crate of another one, only the symbols that it exports. So this file
+//! becomes a part of each module that wants it, and nothing else of `multikernel/` does:
 //!
 //! ```ignore
 //! #[allow(dead_code)]
@@ -31,8 +31,8 @@ pub(crate) enum Timeout {
     Endless,
 }
 
-/// An end of a channel, closed when this is dropped. As long as it lives, `multikernel.ko` cannot be
-/// removed.
+/// An end of a channel, closed when this is dropped. As long as it lives, `multikernel.ko` cannot
+/// be removed.
 ///
 /// # Invariants
 ///
@@ -45,12 +45,12 @@ unsafe impl Send for Channel {}
 unsafe impl Sync for Channel {}
 
 impl Channel {
-    /// Opens the end of the channel `name` with `peer`, an instance or, in an instance, also `host`.
-    /// Waits for somebody who could open the other end.
+    /// Opens the end of the channel `name` with `peer`, an instance or, in an instance, also
+    /// `host`. Waits for somebody who could open the other end.
     ///
     /// Errors: `ENOENT`: there is no such channel in this kernel; `EBUSY`: it is open; `EAGAIN`,
-    /// `ETIMEDOUT`: nobody is at the other end; `ENODEV`: it was removed meanwhile; `ERESTARTSYS`: a
-    /// signal came.
+    /// `ETIMEDOUT`: nobody is at the other end; `ENODEV`: it was removed meanwhile; `ERESTARTSYS`:
+    /// a signal came.
     pub(crate) fn open(peer: &CStr, name: &CStr, timeout: Timeout) -> Result<Self> {
         // SAFETY: Both are strings.
         let channel = from_err_ptr(unsafe {
@@ -62,8 +62,9 @@ impl Channel {
 
     /// Sends a message.
     ///
-    /// Errors: `EPIPE`: the peer has left; `EMSGSIZE`: it is empty, or too long; `EPROTO`: the peer did
-    /// what it must not do; `EAGAIN`, `ETIMEDOUT`: there is no room; `ERESTARTSYS`: a signal came.
+    /// Errors: `EPIPE`: the peer has left; `EMSGSIZE`: it is empty, or too long; `EPROTO`: the peer
+    /// did what it must not do; `EAGAIN`, `ETIMEDOUT`: there is no room; `ERESTARTSYS`: a signal
+    /// came.
     pub(crate) fn send(&self, message: &[u8], timeout: Timeout) -> Result {
         // SAFETY: By the invariant; the message can be read.
         to_result(unsafe {
@@ -127,11 +128,12 @@ impl Timeout {
 
 /// Who is told that something may have changed.
 pub(crate) trait Watcher: Send + Sync + 'static {
-    /// Something may have come, or there may be room, that was not there when a call gave `EAGAIN`: go
-    /// on until one does again. It is called once at the beginning, and may be called for nothing.
+    /// Something may have come, or there may be room, that was not there when a call gave `EAGAIN`:
+    /// go on until one does again. It is called once at the beginning, and may be called for
+    /// nothing.
     ///
-    /// A thread of the kernel's calls it, once at a time. It may sleep, but should not wait, and must
-    /// not drop what it is called for.
+    /// A thread of the kernel's calls it, once at a time. It may sleep, but should not wait, and
+    /// must not drop what it is called for.
     fn news(&self, channel: &Channel);
 }
 
@@ -145,8 +147,8 @@ pub(crate) struct Watched<T: Watcher> {
 impl<T: Watcher> Watched<T> {
     pub(crate) fn new(channel: Channel, watcher: Arc<T>) -> Result<Self> {
         let data: *const T = &*watcher;
-        // SAFETY: By the invariant. `data` can be shared with all threads, and lives until the channel
-        // was closed.
+        // SAFETY: By the invariant. `data` can be shared with all threads, and lives until the
+        // channel was closed.
         to_result(unsafe {
             ffi::mk_channel_watch(channel.0.as_ptr(), Some(news::<T>), data.cast_mut().cast())
         })?;
@@ -176,8 +178,8 @@ unsafe extern "C" fn news<T: Watcher>(channel: *mut ffi::mk_channel, data: *mut 
     watcher.news(&channel);
 }
 
-/// What the module exports, as `include/linux/multikernel.h` declares it. That it does is checked when
-/// the module is built.
+/// What the module exports, as `include/linux/multikernel.h` declares it. That it does is checked
+/// when the module is built.
 #[allow(non_camel_case_types)]
 pub(crate) mod ffi {
     use kernel::{bindings::__poll_t, ffi::*};

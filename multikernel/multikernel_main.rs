@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starts further Linux kernels beside this one, on CPUs and memory that it gives away; and in these
-//! is the host's agent.
+//! Starts further Linux kernels beside this one, on CPUs and memory that it gives away; and in
+//! these is the host's agent.
 //!
 //! Documentation/multikernel/ tells how.
 
@@ -55,7 +55,7 @@ module! {
         },
         spin_us: u32 {
             default: 200,
-            description: "Who waits for a peer keeps its CPU for so many microseconds at most before it sleeps",
+            description: "Who waits for a peer looks for so many microseconds before it sleeps",
         },
         follow_clock: bool {
             default: true,

@@ -38,8 +38,8 @@ impl Following {
         }
     }
 
-    /// Sets the clock, if it is too far from `host`. Returns when that has to be looked at again, in
-    /// nanoseconds; `None`: there is no sense in it.
+    /// Sets the clock, if it is too far from `host`. Returns when that has to be looked at again,
+    /// in nanoseconds; `None`: there is no sense in it.
     pub(crate) fn follow(&mut self, host: &Clock) -> Option<u64> {
         let is_free = !crate::module_parameters::follow_clock.value();
         if self.is_hopeless || (is_free && self.is_set) {

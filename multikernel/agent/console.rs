@@ -47,8 +47,8 @@ impl Console {
         )
     }
 
-    /// From now on this is the channel, at its beginning. `own` and `other` are the sizes of its halves'
-    /// data.
+    /// From now on this is the channel, at its beginning. `own` and `other` are the sizes of its
+    /// halves' data.
     pub(crate) fn open(&self, view: View, own: Size, other: Size) -> Result {
         let mut input = KVec::new();
         input.resize(other.message_max() as usize, 0, GFP_KERNEL)?;

@@ -498,8 +498,8 @@ impl Session {
         })
     }
 
-    /// The terminal looks for what was typed; it is made for the first console. If it is this kernel's
-    /// console, all of the log goes there now.
+    /// The terminal looks for what was typed; it is made for the first console. If it is this
+    /// kernel's console, all of the log goes there now.
     fn show(&self, work: &mut Work) {
         if let Some(terminal) = &work.terminal {
             terminal.poll();
@@ -601,8 +601,8 @@ impl Ring for Session {
 }
 
 impl Tick for Session {
-    /// Beats. That this worker runs is the proof: timers come, and tasks are scheduled. And follows the
-    /// host's clock.
+    /// Beats. That this worker runs is the proof: timers come, and tasks are scheduled. And follows
+    /// the host's clock.
     fn tick(self: &Arc<Self>) {
         let ns = self.host.heartbeat_ns;
         let beats = self.this.terms.has(handshake::HEARTBEAT) && ns > 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this module knows of the protocol, on either side; and, for tests only, what modules of other
-//! ages would know: `make module MK_AGE=older`, `newer` or `future` (Documentation/multikernel/protocol.rst).
+//! What this module knows of the protocol, on either side; and, for tests only, what modules of
+//! other ages would know: `make module MK_AGE=older`, `newer` or `future`
+//! (Documentation/multikernel/protocol.rst).
 
 use crate::{
     pure::{
@@ -44,7 +45,8 @@ pub(crate) const ENTRY_BYTES: usize = if IS_NEWER {
 const FIELD: u64 = 0x6e65_7765_7220_2121;
 
 const CLOCK_BYTES: usize = 48;
-/// What is between the fields of `struct mk_host_page`, `struct mk_agent_page` and `struct mk_half`.
+/// What is between the fields of `struct mk_host_page`, `struct mk_agent_page` and `struct
+/// mk_half`.
 const HOST_GAPS: [(usize, usize); 4] = [(72, 128), (136, 256), (264, 320), (328, PAGE as usize)];
 const AGENT_GAPS: [(usize, usize); 6] = [
     (40, 128),
@@ -91,8 +93,8 @@ fn fill(view: &View, at: usize, gaps: &[(usize, usize)]) {
     }
 }
 
-/// Makes a message longer, at the end of its structure. Returns how long it is then; it is as long as
-/// it was if it is a ping or the answer to one, which have no structure.
+/// Makes a message longer, at the end of its structure. Returns how long it is then; it is as long
+/// as it was if it is a ping or the answer to one, which have no structure.
 pub(crate) fn grow(message: &mut [u8], len: usize) -> usize {
     const ANSWER: u8 = 2;
     const CREATED_BYTES: usize = 24;

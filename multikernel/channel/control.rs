@@ -64,8 +64,8 @@ impl Control {
         self.sender.send(self.answer.get(..len).unwrap_or(&[]))
     }
 
-    /// Takes all that has come. `f` says what a question is answered with; it gets the answers, too,
-    /// for which it has nothing to say. [`Control::bell`] has to be asked afterwards.
+    /// Takes all that has come. `f` says what a question is answered with; it gets the answers,
+    /// too, for which it has nothing to say. [`Control::bell`] has to be asked afterwards.
     pub(crate) fn take(
         &mut self,
         mut f: impl for<'a> FnMut(&Message<'a>) -> Option<Body<'a>>,

@@ -151,8 +151,8 @@ impl Conversation {
         }
     }
 
-    /// Which of the events `wanted` there are; for the others the peer rings. There is room when any
-    /// message fits.
+    /// Which of the events `wanted` there are; for the others the peer rings. There is room when
+    /// any message fits.
     pub(crate) fn events(&self, wanted: u32) -> u32 {
         if self.mover.load(Ordering::Relaxed) == USER {
             return self.mapped_events();
@@ -190,8 +190,8 @@ impl Conversation {
         }
     }
 
-    /// The rings are user space's from now on. It takes no lock: others are held while memory of user
-    /// space is read, and this is called while that is being mapped.
+    /// The rings are user space's from now on. It takes no lock: others are held while memory of
+    /// user space is read, and this is called while that is being mapped.
     pub(crate) fn map(&self) -> Result {
         self.is_moved_by(USER)
     }
@@ -241,8 +241,8 @@ impl Conversation {
         self.receiver.lock().peek().is_ok()
     }
 
-    /// How many of the things that this side waits for are others than the last time: the peer rings
-    /// once for each of them. Only this side writes what that is made of.
+    /// How many of the things that this side waits for are others than the last time: the peer
+    /// rings once for each of them. Only this side writes what that is made of.
     pub(crate) fn wishes(&self) -> u32 {
         let is_new = |(before, at): (&AtomicU64, usize)| {
             let now = self.mirror.load(at);
@@ -252,7 +252,8 @@ impl Conversation {
         self.wishes.iter().zip(wanted).map(is_new).sum()
     }
 
-    /// What there may be of what this side waits for, without waiting for anybody: to be read, and room.
+    /// What there may be of what this side waits for, without waiting for anybody: to be read, and
+    /// room.
     pub(crate) fn glance(&self) -> (bool, bool) {
         (
             ring::may_receive(&self.view, &self.mirror, self.other),

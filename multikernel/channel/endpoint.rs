@@ -116,8 +116,8 @@ impl Endpoint {
         self.openers.wake(0);
     }
 
-    /// Leaves a conversation that nobody has opened, that the peer has left, and that has nothing to
-    /// offer any more.
+    /// Leaves a conversation that nobody has opened, that the peer has left, and that has nothing
+    /// to offer any more.
     pub(crate) fn settle(&self) {
         self.leave_if(|conversation| {
             conversation.peer_left().is_some() && !conversation.has_message()
@@ -306,8 +306,8 @@ impl Endpoint {
         )
     }
 
-    /// Calls `step` until it has an outcome: now, when `is_news` has seen something, and whenever the
-    /// peer has rung, for which it is asked last, by the second argument.
+    /// Calls `step` until it has an outcome: now, when `is_news` has seen something, and whenever
+    /// the peer has rung, for which it is asked last, by the second argument.
     fn go_on(
         &self,
         (queue, spin): (&Queue, &Spin),
@@ -343,8 +343,8 @@ impl Endpoint {
         result?
     }
 
-    /// Looks for news, for so many nanoseconds from `begin` on at most, as long as nobody else wants
-    /// this CPU.
+    /// Looks for news, for so many nanoseconds from `begin` on at most, as long as nobody else
+    /// wants this CPU.
     fn look(&self, ns: u32, begin: u64, is_news: impl Fn(&Conversation) -> bool) {
         if ns == 0 {
             return;
@@ -361,8 +361,8 @@ impl Endpoint {
         }
     }
 
-    /// Which of the events `wanted` there are, and whether it has come to its end. Those that are not
-    /// there are waited for.
+    /// Which of the events `wanted` there are, and whether it has come to its end. Those that are
+    /// not there are waited for.
     pub(crate) fn events(&self, wanted: u32) -> u32 {
         match self.current() {
             Some(conversation) => conversation.events(wanted),

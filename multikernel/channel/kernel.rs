@@ -67,8 +67,8 @@ unsafe impl Sync for News {}
 
 impl Due for News {
     fn due(&self) -> Option<Jiffies> {
-        // SAFETY: By the contract of `mk_channel_watch()`. The channel is there: when it is closed, the
-        // end of this call is waited for first.
+        // SAFETY: By the contract of `mk_channel_watch()`. The channel is there: when it is closed,
+        // the end of this call is waited for first.
         unsafe { (self.news)(self.channel, self.data) };
         None
     }
@@ -202,8 +202,8 @@ pub(crate) unsafe extern "C" fn mk_channel_events(channel: *mut mk_channel) -> b
 
 /// # Safety
 ///
-/// The channel is open. The function can be called with it and with `data` from any thread, one call
-/// at a time, until the channel is closed.
+/// The channel is open. The function can be called with it and with `data` from any thread, one
+/// call at a time, until the channel is closed.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn mk_channel_watch(
     channel: *mut mk_channel,

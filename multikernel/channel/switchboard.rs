@@ -17,8 +17,8 @@ use kernel::{
 /// There is one; and for a moment, perhaps, the one before.
 const CALLERS_MAX: usize = 4;
 
-/// All endpoints that one line is rung for, and the kernel that rings it. An agent has one line, and
-/// so has each slot of a host.
+/// All endpoints that one line is rung for, and the kernel that rings it. An agent has one line,
+/// and so has each slot of a host.
 #[pin_data]
 pub(crate) struct Switchboard {
     #[pin]
@@ -72,8 +72,8 @@ impl Switchboard {
         lists.callers.retain(|known| !Arc::ptr_eq(known, caller));
     }
 
-    /// How often, since the last time, an endpoint began to wait: so many rings are for something, even
-    /// if what they tell was found without them.
+    /// How often, since the last time, an endpoint began to wait: so many rings are for something,
+    /// even if what they tell was found without them.
     pub(crate) fn news(&self) -> u32 {
         let lists = self.lists.lock();
         let news = lists.ends.iter().map(|end| end.wishes());

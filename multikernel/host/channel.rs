@@ -100,8 +100,8 @@ impl Guest {
 }
 
 impl Channel {
-    /// A channel of `instance`, with `peer` or with the host. `bytes` are the sizes of the rings that
-    /// the instance and the peer write; 0 stands for a usual one.
+    /// A channel of `instance`, with `peer` or with the host. `bytes` are the sizes of the rings
+    /// that the instance and the peer write; 0 stands for a usual one.
     pub(crate) fn new(
         host: &Arc<Host>,
         instance: &Arc<Instance>,
@@ -119,8 +119,8 @@ impl Channel {
             Size::new(bytes.into()).filter(|_| fits).ok_or_else(|| {
                 fail!(
                     EINVAL,
-                    "a ring cannot have {bytes} bytes: give a power of two, {MK_CHANNEL_RING_MIN} to \
-                     {MK_CHANNEL_RING_MAX}"
+                    "a ring cannot have {bytes} bytes: give a power of two, \
+                     {MK_CHANNEL_RING_MIN} to {MK_CHANNEL_RING_MAX}"
                 )
             })
         };

@@ -106,8 +106,8 @@ impl Console {
         self.changed.notify_all();
     }
 
-    /// From now on this is the channel, at its beginning. `own` and `other` are the sizes of its halves'
-    /// data.
+    /// From now on this is the channel, at its beginning. `own` and `other` are the sizes of its
+    /// halves' data.
     pub(crate) fn open(&self, view: View, own: Size, other: Size) -> Result {
         let mut buffer = KVVec::new();
         buffer.resize(other.message_max() as usize, 0, GFP_KERNEL)?;
@@ -139,8 +139,8 @@ impl Console {
         self.changed.notify_all();
     }
 
-    /// Looks at what was shown, which is one of the `news`. Returns after how long to do so again, if
-    /// not only when the agent rings.
+    /// Looks at what was shown, which is one of the `news`. Returns after how long to do so again,
+    /// if not only when the agent rings.
     pub(crate) fn look(&self, news: &mut u32) -> Option<Jiffies> {
         let mut inner = self.inner.lock();
         if inner.rests {
@@ -312,8 +312,8 @@ impl Writer {
 }
 
 impl Channel {
-    /// Takes so many bytes of the ring, or all. Returns whether more may be there. `Err`: nothing ever comes
-    /// again, for that reason.
+    /// Takes so many bytes of the ring, or all. Returns whether more may be there. `Err`: nothing
+    /// ever comes again, for that reason.
     fn take(
         &mut self,
         scrollback: &mut Scrollback<KVVec<u8>>,

@@ -207,8 +207,8 @@ impl Lent {
             field(at + 8, &step.value.to_le_bytes())?;
         }
 
-        // A CPU that has not taken INIT yet misses SIPI, so both are sent until it answers. One that
-        // has answered is left alone: INIT could hit it while its caches are off.
+        // A CPU that has not taken INIT yet misses SIPI, so both are sent until it answers. One
+        // that has answered is left alone: INIT could hit it while its caches are off.
         let start = Instant::<Monotonic>::now();
         loop {
             self.apic.init();

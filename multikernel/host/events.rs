@@ -63,7 +63,8 @@ impl Events {
         }? Error)
     }
 
-    /// Tells all readers. The caller holds what the event is about, so that events come in its order.
+    /// Tells all readers. The caller holds what the event is about, so that events come in its
+    /// order.
     pub(crate) fn tell(&self, instance: &Instance, event: Event<'_>) {
         let (what, run) = match event {
             Event::Created => (MK_EVENT_CREATED, 0),

@@ -7,8 +7,8 @@ use crate::sys::notifier::{Notify, Reboot, Sleep};
 use kernel::{bindings, prelude::*};
 
 impl Notify<Reboot> for Host {
-    /// The machine restarts, halts, powers off, or another kernel takes it over: an instance must not
-    /// go on in memory that will not be its own.
+    /// The machine restarts, halts, powers off, or another kernel takes it over: an instance must
+    /// not go on in memory that will not be its own.
     fn notify(&self, _event: usize, _text: &[u8]) -> Result {
         self.go_down();
         for instance in self.instances() {

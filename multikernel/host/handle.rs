@@ -345,7 +345,8 @@ unsafe extern "C" fn mapping_close(vma: *mut bindings::vm_area_struct) {
 ///
 /// `fault` is one in an area that [`Mapping::install`] has set up.
 unsafe extern "C" fn mapping_fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-    // SAFETY: By the contract of this function; these fields do not change while a fault is handled.
+    // SAFETY: By the contract of this function; these fields do not change while a fault is
+    // handled.
     let (vma, address, offset) = unsafe {
         let info = &(*fault).__bindgen_anon_1;
         (info.vma, info.address, info.pgoff as u64 * PAGE)

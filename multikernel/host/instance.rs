@@ -47,9 +47,9 @@ use kernel::{
 ///
 /// Two locks: [`Self::work`] is held as long as something is done to it, which may take seconds;
 /// [`Self::status`] only while a field is read or written. So one can always ask what an instance
-/// does, and a slow one keeps nobody else waiting. Order: `work`, the registry, `status`; `mmap_lock`
-/// before `status`, never before `work`, under which CPUs are switched; `work`, the host's wiring,
-/// `channels`; a channel before a link before `status`.
+/// does, and a slow one keeps nobody else waiting. Order: `work`, the registry, `status`;
+/// `mmap_lock` before `status`, never before `work`, under which CPUs are switched; `work`, the
+/// host's wiring, `channels`; a channel before a link before `status`.
 #[pin_data]
 pub(crate) struct Instance {
     name: Name,
@@ -227,7 +227,8 @@ impl Instance {
             if bytes % memory::ALIGN != 0 || bytes < memory::MIN {
                 return Err(Undone::unchanged(fail!(
                     EINVAL,
-                    "{bytes} bytes of memory: it has to be a multiple of {} MiB, and at least {} MiB",
+                    "{bytes} bytes of memory: it has to be a multiple of {} MiB, \
+                     and at least {} MiB",
                     memory::ALIGN >> 20,
                     memory::MIN >> 20
                 )));
@@ -241,10 +242,8 @@ impl Instance {
             work.loaded = None;
             self.publish_memory(None);
             self.status.lock().node = node;
-            let memory =
-                Memory::take(bytes, &nodes, &self.name, largest).map_err(Undone::lost)?;
-            let memory =
-                Arc::new(memory, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
+            let memory = Memory::take(bytes, &nodes, &self.name, largest).map_err(Undone::lost)?;
+            let memory = Arc::new(memory, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
             self.publish_memory(Some(memory));
             work.clean = true;
             Ok(())
@@ -599,8 +598,8 @@ impl Instance {
             cpu.stop();
         }
         for cpu in &work.lent {
-            // Parking it proves that it has stopped. Then it waits for SIPI, as the memory that it is
-            // parked in may soon be another kernel's.
+            // Parking it proves that it has stopped. Then it waits for SIPI, as the memory that it
+            // is parked in may soon be another kernel's.
             if cpu.park(None).is_err() {
                 report!(pr_emerg, "{}: a CPU does not stop", self.name);
             }
@@ -650,7 +649,8 @@ impl Instance {
         self.ended(reason, panic);
     }
 
-    /// Its CPUs have stopped: nobody may ring them any more. Returns what its agent said of a panic.
+    /// Its CPUs have stopped: nobody may ring them any more. Returns what its agent said of a
+    /// panic.
     fn close_link(&self) -> Option<CString> {
         let link = self.status.lock().link.take()?;
         let (seen, terms) = link.close();

@@ -17,7 +17,8 @@ pub(crate) const SIZE_MAX: usize = 4096;
 ///
 /// # Safety
 ///
-/// It is `repr(C)`, has no padding, begins with a [`mk_header`], and every pattern of bits is valid.
+/// It is `repr(C)`, has no padding, begins with a [`mk_header`], and every pattern of bits is
+/// valid.
 pub(crate) unsafe trait Argument: Sized + Copy + pin_init::Zeroable {
     fn header(&self) -> &mk_header {
         // SAFETY: It begins with one.
@@ -34,8 +35,8 @@ unsafe impl<T: Argument> FromBytes for Plain<T> {}
 // SAFETY: By the contract of `Argument`.
 unsafe impl<T: Argument> AsBytes for Plain<T> {}
 
-/// Copies the argument at `address` in, calls `f` with it, and copies out what `f` made of it; and on
-/// failure the text for the user. `flags` are those that the call knows.
+/// Copies the argument at `address` in, calls `f` with it, and copies out what `f` made of it; and
+/// on failure the text for the user. `flags` are those that the call knows.
 pub(crate) fn call<T: Argument>(
     address: usize,
     flags: u32,
@@ -165,8 +166,8 @@ pub(crate) fn write_list<T: AsBytes>(
     Ok(())
 }
 
-/// Writes at most `room` of `items` to the array at `address` in user space, each in `stride` bytes,
-/// of which zeros fill what an item does not.
+/// Writes at most `room` of `items` to the array at `address` in user space, each in `stride`
+/// bytes, of which zeros fill what an item does not.
 ///
 /// A null address is one without room.
 pub(crate) fn write_array<T: AsBytes>(

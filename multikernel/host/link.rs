@@ -67,7 +67,8 @@ const CONSOLE: u32 = 1;
 /// The first one that is not for something of its own.
 const FIRST: u32 = 2;
 
-/// An agent is rung when the clock, a second later, would be so far from what it was rung for before.
+/// An agent is rung when the clock, a second later, would be so far from what it was rung for
+/// before.
 const CLOCK_NEWS_NS: u64 = 20_000;
 
 /// So many complaints about an instance's agents are enough.
@@ -389,8 +390,8 @@ impl Link {
         Some(due.saturating_sub(now()))
     }
 
-    /// The agent rings without end: listens to it no more, and says that nobody is to be rung. If it
-    /// was told so before, stops its CPUs. Waits for nobody who takes long.
+    /// The agent rings without end: listens to it no more, and says that nobody is to be rung. If
+    /// it was told so before, stops its CPUs. Waits for nobody who takes long.
     pub(crate) fn stop_storm(&self, tell: impl FnOnce(Seen, Option<Terms>)) {
         let mut guard = self.inner.lock();
         let inner = &mut **guard;
@@ -740,8 +741,8 @@ impl Link {
         inner.attach.filter(|_| is_there)
     }
 
-    /// Takes an entry of the directory for a channel with this memory, which is to be offered to the
-    /// agent `attach`.
+    /// Takes an entry of the directory for a channel with this memory, which is to be offered to
+    /// the agent `attach`.
     pub(crate) fn reserve(&self, attach: u64, memory: &Arc<Shared>) -> Option<u32> {
         let mut inner = self.inner.lock();
         if !inner.seen.is_there() || inner.attach != Some(attach) {

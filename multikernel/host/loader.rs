@@ -156,8 +156,8 @@ impl Loaded {
         })
     }
 
-    /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots. It is told of what
-    /// `link` shares with it.
+    /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots. It is told of
+    /// what `link` shares with it.
     pub(crate) fn prepare(
         &self,
         memory: &Memory,
@@ -257,7 +257,8 @@ fn unpack(
         zstd::unpack(data, room).filter(|unpacked| *unpacked == room.len())?;
         Vmlinux::settle(room, link, random)
     };
-    // SAFETY: The instance is stopped while a kernel is loaded, and nobody else loads one meanwhile.
+    // SAFETY: The instance is stopped while a kernel is loaded, and nobody else loads one
+    // meanwhile.
     unsafe { memory.piece(at).ok()?.with_bytes(at, size, settle) }.ok()?
 }
 

@@ -38,8 +38,8 @@ struct Reading {
 type Kept = Pin<KBox<Watcher>>;
 
 impl Watcher {
-    /// A new descriptor, which reads what was shown, or with `from_now` what will be. With `types` it
-    /// writes, too.
+    /// A new descriptor, which reads what was shown, or with `from_now` what will be. With `types`
+    /// it writes, too.
     pub(crate) fn open(
         instance: Arc<Instance>,
         types: bool,

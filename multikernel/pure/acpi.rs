@@ -3,9 +3,9 @@
 //! The ACPI tables that an instance is given in place of the machine's.
 //!
 //! They describe a hardware-reduced machine: processors with local APICs, a table
-//! of our own that says what it shares with the host, and nothing else. So Linux sets up no interrupt controller of old, no timer, no
-//! keyboard controller: all of them are the host's. Layouts: ACPI 6.4, chapter
-//! 5; names: include/acpi/actbl*.h. In the MADT are, in this order:
+//! of our own that says what it shares with the host, and nothing else. So Linux sets up no
+//! interrupt controller of old, no timer, no keyboard controller: all of them are the host's.
+//! Layouts: ACPI 6.4, chapter 5; names: include/acpi/actbl*.h. In the MADT are, in this order:
 //!
 //! 1. An APIC ID that no processor of the machine has. Linux from 6.9 on takes
 //!    the first foreign entry for the machine's boot processor and leaves it

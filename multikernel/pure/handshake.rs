@@ -88,21 +88,27 @@ impl fmt::Display for Error {
         match self {
             Self::Versions(own, peer) => write!(
                 f,
-                "this module speaks versions {} to {} of the protocol, the other kernel's {} to {}; \
-                 use modules nearer in age",
+                "this module speaks versions {} to {} of the protocol, the other kernel's {} to \
+                 {}; use modules nearer in age",
                 own.version_min, own.version_max, peer.version_min, peer.version_max
             ),
             Self::Strange(own, highest) => write!(
                 f,
-                "this module speaks versions {} to {} of the protocol, the agent none of them, and {highest} \
-                 at most; use modules nearer in age",
+                "this module speaks versions {} to {} of the protocol, the agent none of them, \
+                 and {highest} at most; use modules nearer in age",
                 own.version_min, own.version_max
             ),
             Self::Version(version) => {
-                write!(f, "the agent chose version {version}, which was not offered")
+                write!(
+                    f,
+                    "the agent chose version {version}, which was not offered"
+                )
             }
             Self::Features(features) => {
-                write!(f, "the agent chose features {features:#x}, which were not offered")
+                write!(
+                    f,
+                    "the agent chose features {features:#x}, which were not offered"
+                )
             }
         }
     }

@@ -2,12 +2,13 @@
 
 //! Functions for other modules: `EXPORT_SYMBOL_GPL()` in Rust.
 
-/// Exports a function, which has to be `#[no_mangle] pub extern "C"`. It has to have the type that the
-/// C header declares, and the one that the wrapper for Rust declares: otherwise this does not compile.
+/// Exports a function, which has to be `#[no_mangle] pub extern "C"`. It has to have the type that
+/// the C header declares, and the one that the wrapper for Rust declares: otherwise this does not
+/// compile.
 ///
 /// `modpost` makes an entry of the module's symbol table of what is in this section, as it does for
-/// `include/linux/export.h`: the licence, the namespace (none), and the address. The reference keeps
-/// the function, and its `endbr64`, from being removed.
+/// `include/linux/export.h`: the licence, the namespace (none), and the address. The reference
+/// keeps the function, and its `endbr64`, from being removed.
 macro_rules! export_symbol_gpl {
     ($($name:ident),* $(,)?) => {$(
         const _: () = {

@@ -8,8 +8,8 @@ use kernel::{prelude::*, sync::Arc, types::ForeignOwnable};
 
 /// The other end of a terminal.
 pub(crate) trait FarEnd: Send + Sync {
-    /// Shows something; returns how much of it need not come again. It may be called anywhere, also in
-    /// a panic. With `can_wait` the rest comes again in a while, otherwise it never does.
+    /// Shows something; returns how much of it need not come again. It may be called anywhere, also
+    /// in a panic. With `can_wait` the rest comes again in a while, otherwise it never does.
     fn show(&self, bytes: &[u8], can_wait: bool) -> usize;
 
     /// What was typed, as far as `to` has room for it; returns how much that is. It must not sleep.
@@ -34,8 +34,8 @@ impl<T: FarEnd + 'static> Terminal<T> {
     /// `EOPNOTSUPP`: it has none.
     pub(crate) fn new(far_end: Arc<T>) -> Result<Self> {
         let far_end = far_end.into_foreign();
-        // SAFETY: The far end lives until the terminal was freed; both functions treat it as what it
-        // is.
+        // SAFETY: The far end lives until the terminal was freed; both functions treat it as what
+        // it is.
         let err = unsafe { ffi::mk_terminal_alloc(put::<T>, get::<T>, far_end) };
         kernel::error::to_result(err).inspect_err(|_| {
             // SAFETY: It came from `into_foreign`, and the failed call does not keep it.

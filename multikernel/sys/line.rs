@@ -44,8 +44,8 @@ unsafe impl<T: Ring + 'static> Send for Line<T> {}
 unsafe impl<T: Ring + 'static> Sync for Line<T> {}
 
 impl<T: Ring + 'static> Line<T> {
-    /// A line of the boot CPU, which stays there, and its vector: what a peer writes to its interrupt
-    /// command register.
+    /// A line of the boot CPU, which stays there, and its vector: what a peer writes to its
+    /// interrupt command register.
     pub(crate) fn fixed(name: &'static CStr, target: Arc<T>) -> Result<(Self, u8)> {
         let mut vector = 0;
         let line = Self::new(target, ffi::mk_line_free, |target| {
@@ -63,14 +63,15 @@ impl<T: Ring + 'static> Line<T> {
         Ok((line, vector as u8))
     }
 
-    /// A line that goes where its affinity, and the CPUs that are online, let it. The module has one
-    /// such line at most.
+    /// A line that goes where its affinity, and the CPUs that are online, let it. The module has
+    /// one such line at most.
     pub(crate) fn moving(name: &'static CStr, target: Arc<T>) -> Result<Self>
     where
         T: Moved,
     {
         Self::new(target, ffi::mk_moving_line_free, |target| {
-            // SAFETY: `target` lives until the line was freed; both functions treat it as what it is.
+            // SAFETY: `target` lives until the line was freed; both functions treat it as what it
+            // is.
             unsafe {
                 ffi::mk_moving_line_alloc(
                     glance::<T>,

@@ -28,8 +28,8 @@ impl<T> IrqLock<T> {
         })
     }
 
-    /// Lets `f` use the data. It runs with interrupts off, must not sleep, and must not write to the
-    /// kernel's log. `None`, in a panic or an NMI only: somebody has it who may never go on.
+    /// Lets `f` use the data. It runs with interrupts off, must not sleep, and must not write to
+    /// the kernel's log. `None`, in a panic or an NMI only: somebody has it who may never go on.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut flags = 0;
         // SAFETY: It was initialized by `new`.

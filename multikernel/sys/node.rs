@@ -24,8 +24,8 @@ pub(crate) trait Files: Send + Sync + Sized + 'static {
     /// Which of the events `wanted` there are; `register` has to be called first.
     fn poll(&self, poll: &Poll, wanted: u32) -> u32;
     fn ioctl(&self, command: u32, address: usize) -> Result<isize>;
-    /// Where the memory is that is to be mapped: `bytes` from `offset` on. It has to stay until the file
-    /// is released, as a mapping keeps the file.
+    /// Where the memory is that is to be mapped: `bytes` from `offset` on. It has to stay until the
+    /// file is released, as a mapping keeps the file.
     fn map(&self, offset: u64, bytes: u64, is_written: bool) -> Result<Memory>;
     /// The file is closed.
     fn release(&self);
@@ -51,8 +51,8 @@ impl<T: Files> Nodes<T> {
 
 impl<T> Drop for Nodes<T> {
     fn drop(&mut self) {
-        // SAFETY: They were registered when this was made; all nodes are gone, and with them the files:
-        // each keeps the module.
+        // SAFETY: They were registered when this was made; all nodes are gone, and with them the
+        // files: each keeps the module.
         unsafe { ffi::mk_nodes_unregister() };
     }
 }
@@ -63,7 +63,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Makes the node `path` below `/dev`. [`Nodes`] has to be there, and the number has to be free.
+    /// Makes the node `path` below `/dev`. [`Nodes`] has to be there, and the number has to be
+    /// free.
     pub(crate) fn new(number: u32, path: fmt::Arguments<'_>) -> Result<Self> {
         let path = CString::try_from_fmt(path)?;
         // SAFETY: The path is a string, which is copied.
@@ -103,8 +104,8 @@ impl Buffer {
     ///
     /// # Safety
     ///
-    /// The `len` bytes from `at` on can be read or, if `way` is [`Way::To`], written, and nobody else
-    /// does that meanwhile.
+    /// The `len` bytes from `at` on can be read or, if `way` is [`Way::To`], written, and nobody
+    /// else does that meanwhile.
     pub(crate) unsafe fn with<R>(
         way: Way,
         at: *mut c_void,
@@ -116,7 +117,8 @@ impl Buffer {
             iov_len: len,
         };
         let iterator = Opaque::uninit();
-        // SAFETY: The call initializes the iterator, and all it refers to stays until `f` has returned.
+        // SAFETY: The call initializes the iterator, and all it refers to stays until `f` has
+        // returned.
         unsafe { bindings::iov_iter_kvec(iterator.get(), way as c_uint, &memory, 1, len) };
         f(&mut Self(iterator.get()))
     }
@@ -131,8 +133,8 @@ impl Buffer {
     pub(crate) fn fill(&mut self, view: &View, pieces: &Pieces) -> Result {
         for piece in pieces {
             let from = view.other.pointer(piece.at, piece.len).ok_or(EFAULT)?;
-            // SAFETY: `from` is good for that many bytes. What the peer writes meanwhile is copied as
-            // it is at some moment.
+            // SAFETY: `from` is good for that many bytes. What the peer writes meanwhile is copied
+            // as it is at some moment.
             let copied = unsafe { bindings::_copy_to_iter(from.cast(), piece.len, self.0) };
             if copied != piece.len {
                 return Err(EFAULT);
@@ -164,8 +166,8 @@ pub(crate) struct Poll {
 impl Poll {
     /// Lets it know of a queue of what is behind the file.
     pub(crate) fn register(&self, queue: &super::wait::Queue) {
-        // SAFETY: Both are those of a call of poll(). What implements `Files` keeps its queues as long as
-        // its file keeps it.
+        // SAFETY: Both are those of a call of poll(). What implements `Files` keeps its queues as
+        // long as its file keeps it.
         unsafe { queue.register(self.file, self.table) };
     }
 }
@@ -327,7 +329,8 @@ unsafe extern "C" fn mmap<T: Files>(
         let offset = offset.checked_mul(PAGE).ok_or(EINVAL)?;
         let bytes = range.vm_end as u64 - range.vm_start as u64;
         let memory = file.map(offset, bytes, is_written)?;
-        // SAFETY: The area is being set up. The memory stays as long as the file, which the area keeps.
+        // SAFETY: The area is being set up. The memory stays as long as the file, which the area
+        // keeps.
         to_result(unsafe { ffi::mk_map_physical(vma, memory.start, memory.may_write) })?;
         Ok(0)
     })

@@ -93,8 +93,8 @@ extern "C" {
     ) -> c_int;
 }
 
-/// What is called, with the text that comes with the event; an error vetoes it, where the chain lets
-/// it.
+/// What is called, with the text that comes with the event; an error vetoes it, where the chain
+/// lets it.
 pub(crate) trait Notify<C: Chain>: Send + Sync {
     fn notify(&self, event: usize, text: &[u8]) -> Result;
 }

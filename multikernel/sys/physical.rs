@@ -8,8 +8,8 @@ use kernel::prelude::*;
 
 /// A piece of physical memory that the module owns, in the direct map.
 ///
-/// Another kernel may write it at any time, so no reference into it is ever made: bytes are copied in
-/// and out.
+/// Another kernel may write it at any time, so no reference into it is ever made: bytes are copied
+/// in and out.
 ///
 /// # Invariants
 ///
@@ -61,8 +61,9 @@ impl Physical {
     /// Copies from physical address `at` to `bytes`; each byte is read once.
     pub(crate) fn read(&self, at: u64, bytes: &mut [u8]) -> Result {
         let from = self.pointer(at, bytes.len()).ok_or(EFAULT)?;
-        // SAFETY: `from` is good for that many bytes. What another kernel writes at the same time is
-        // copied as it is at some moment; the result is plain bytes, of which every value is valid.
+        // SAFETY: `from` is good for that many bytes. What another kernel writes at the same time
+        // is copied as it is at some moment; the result is plain bytes, of which every value is
+        // valid.
         unsafe { ffi::mk_copy(bytes.as_mut_ptr().cast(), from.cast(), bytes.len()) };
         Ok(())
     }

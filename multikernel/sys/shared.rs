@@ -31,8 +31,8 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// Takes `bytes`, whole pages, from `node`, filled with zeros. They are zeroed again before they
-    /// go back.
+    /// Takes `bytes`, whole pages, from `node`, filled with zeros. They are zeroed again before
+    /// they go back.
     pub(crate) fn allocate(bytes: u64, node: i32, name: fmt::Arguments<'_>) -> Result<Self> {
         let pages = Contig::new(bytes, node).ok_or(ENOMEM)?;
         pages.zero();
@@ -137,8 +137,8 @@ impl Part {
             return None;
         }
         // SAFETY: It is in the memory, which lives as long as `self`, and is accessed by atomic
-        // accesses and copies only. What another kernel does there is out of reach of any rule: each
-        // access gives some value, and every value is valid.
+        // accesses and copies only. What another kernel does there is out of reach of any rule:
+        // each access gives some value, and every value is valid.
         Some(unsafe { AtomicU64::from_ptr(word) })
     }
 }

@@ -73,10 +73,10 @@ impl Queue {
         }
     }
 
-    /// Calls `f` until it gives something, now and each time that this queue is woken. What `f` looks
-    /// at may change at any time before the wake-up. `ERESTARTSYS`: a signal came, or the task is a
-    /// thread of the kernel's that has to stop or to park. `EAGAIN`, `ETIMEDOUT`: there was no patience,
-    /// or no more.
+    /// Calls `f` until it gives something, now and each time that this queue is woken. What `f`
+    /// looks at may change at any time before the wake-up. `ERESTARTSYS`: a signal came, or the
+    /// task is a thread of the kernel's that has to stop or to park. `EAGAIN`, `ETIMEDOUT`: there
+    /// was no patience, or no more.
     pub(crate) fn wait<T>(
         &self,
         patience: Patience,
@@ -131,8 +131,8 @@ impl Queue {
     }
 }
 
-/// Whether this task is a thread of the kernel's that has to stop or to park: `wait_woken()` does not
-/// sleep then.
+/// Whether this task is a thread of the kernel's that has to stop or to park: `wait_woken()` does
+/// not sleep then.
 fn is_thread_to_end() -> bool {
     // SAFETY: The task is the current one, and only it changes this field.
     if unsafe { (*current!().as_ptr()).flags } & bindings::PF_KTHREAD == 0 {
@@ -183,8 +183,8 @@ impl<Q, T: Wake> Listener<Q, T> {
             target,
             // The last one: it can be called at once.
             entry <- Opaque::ffi_init(move |slot: *mut bindings::wait_queue_entry| {
-                // SAFETY: `slot` is ours to write, and stays where it is until `drop` has removed it.
-                // The queue lives as long as its owner.
+                // SAFETY: `slot` is ours to write, and stays where it is until `drop` has removed
+                // it. The queue lives as long as its owner.
                 unsafe {
                     slot.write(bindings::wait_queue_entry {
                         func: Some(Self::woken),

@@ -59,7 +59,8 @@ static int serve(void *data)
 			err = PTR_ERR(end);
 			if (err == -ERESTARTSYS)
 				continue;
-			pr_err("the channel %s with %s cannot be opened: %pe\n", channel, peer, end);
+			pr_err("the channel %s with %s cannot be opened: %pe\n",
+			       channel, peer, end);
 			return err;
 		}
 		err = converse(end);

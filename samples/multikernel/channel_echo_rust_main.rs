@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sends back what comes over a channel, when it is told that something came. It has no thread of its
-//! own, and does not wait. When the peer has left it is done.
+//! Sends back what comes over a channel, when it is told that something came. It has no thread of
+//! its own, and does not wait. When the peer has left it is done.
 //!
 //!     insmod channel_echo_rust.ko peer=blue channel=echo timeout_ms=5000
 //!     cat /sys/module/channel_echo_rust/parameters/messages

@@ -12,12 +12,12 @@ const STARTUP: u32 = 0x600;
 const LEVEL_ASSERT: u32 = 0x4000;
 const TRIGGER_LEVEL: u32 = 0x8000;
 
-/// Rings a doorbell: an interrupt of one CPU, which nobody but the doorbell's owner has to fear. What
-/// was written before is seen before it.
+/// Rings a doorbell: an interrupt of one CPU, which nobody but the doorbell's owner has to fear.
+/// What was written before is seen before it.
 pub(crate) fn ring(doorbell: Doorbell) {
     let low = LEVEL_ASSERT | u32::from(doorbell.vector());
-    // SAFETY: A doorbell is no broadcast and no exception, and whoever has read it has checked that its
-    // CPU is the owner's.
+    // SAFETY: A doorbell is no broadcast and no exception, and whoever has read it has checked that
+    // its CPU is the owner's.
     unsafe { ffi::mk_apic_icr_write(low, doorbell.apic_id()) }
 }
 

@@ -4,8 +4,8 @@
 //!
 //! INIT resets a CPU's general state, not its MSRs (SDM 3A, table 11-1). Between two owners the
 //! trampoline therefore *stops* what could still write to memory, *repairs* what the next owner
-//! takes for granted, from a snapshot of this host, and *clears* what would tell one kernel's secrets
-//! to the other.
+//! takes for granted, from a snapshot of this host, and *clears* what would tell one kernel's
+//! secrets to the other.
 
 use super::trampoline::{mailbox::LIST_CAPACITY, OP_CLEAR_BITS, OP_ENSURE, OP_MTRR, OP_WRITE};
 use crate::sys::ffi;

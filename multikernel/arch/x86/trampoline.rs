@@ -4,11 +4,11 @@
 //!
 //! Both live in an instance's slot below 1 MiB, at fixed offsets (see [`crate::pure::slot`]):
 //!
-//! * The *trampoline* is where a SIPI lands: real mode, protected mode, long mode. It stops, repairs
-//!   and clears what INIT leaves behind, as the list in its mailbox says, and then either enters a
-//!   kernel or parks.
-//! * The *stub* is the shutdown entry of the fake tboot page: every restart, halt and power-off of an
-//!   unmodified kernel calls it before it touches a reset port. It rings the host and halts.
+//! * The *trampoline* is where a SIPI lands: real mode, protected mode, long mode. It stops,
+//!   repairs and clears what INIT leaves behind, as the list in its mailbox says, and then either
+//!   enters a kernel or parks.
+//! * The *stub* is the shutdown entry of the fake tboot page: every restart, halt and power-off of
+//!   an unmodified kernel calls it before it touches a reset port. It rings the host and halts.
 
 use core::arch::global_asm;
 
