@@ -10,7 +10,7 @@
 #	JOBS=N		how many processes build at a time
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench fuzz lint module samples tools kernel rootfs install clean distclean
+.PHONY: help demo test soak bench fuzz lint module samples tools kernel series rootfs install clean distclean
 
 export KVER KDIR MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
 export MK_GOAL := $(MAKECMDGOALS)
@@ -57,6 +57,9 @@ tools: ## Build mkctl: build/bin/mkctl
 
 kernel: ## Build a host kernel with .config.example; DEBUG=1: one that finds faults
 	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,own)
+
+series: ## Write the patches that bring this into a kernel tree: build/series/
+	@scripts/series check
 
 rootfs: module ## Make the sample user space of an instance: build/rootfs.cpio
 	@scripts/rootfs

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The patches that bring this into a kernel tree: all of it is in one of them, each
+# applies to the pinned source after those before it, and checkpatch.pl is content.
+set -euo pipefail
+. "$(dirname "$0")/../../../../scripts/lib.sh"
+
+count=0
+tree=$(mktemp -d "$BUILD/series-tree.XXXXXX")
+trap 'rm -rf "$tree"' EXIT
+
+told() {
+	local what=$1 result=ok
+	shift
+	count=$((count + 1))
+	"$@" || result="not ok"
+	echo "$result $count - $what"
+	[ "$result" = ok ] || failed=yes
+}
+
+# What git am does of them, on a tree of the files that they change.
+come_back() {
+	local source
+	source=$("$TOP/scripts/kernel" source)
+	git -C "$tree" init -q -b base .
+	sed -n 's|^--- a/||p' "$TOP"/patches/[0-9]*.patch | sort -u |
+		tar -C "$source" -cf - -T - | tar -C "$tree" -xf -
+	git -C "$tree" add -A
+	git -C "$tree" commit -q -m base
+	git -C "$tree" am -q "$BUILD"/series/000[1-9]*.patch "$BUILD"/series/001*.patch
+}
+
+# A file of ours is there as it is here.
+same() {
+	local file
+	git -C "$TOP" ls-files multikernel include | while read -r file; do
+		cmp "$TOP/$file" "$tree/$file" || return 1
+	done
+}
+
+# Who makes the series need not have told git a name, for this.
+export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-test} GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-test@localhost}
+export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+
+failed=
+told "the series is written, and checkpatch.pl has no complaint" "$TOP/scripts/series" check
+told "git takes it" come_back
+told "it brings the files that are here" same
+echo "1..$count"
+[ -z "$failed" ]
