@@ -5,6 +5,8 @@
 #
 #	KVER=NAME	the kernel to build the module for: cloud (the default), amd64, rt,
 #			own, debug, or a release of Debian's
+#	DEBUG=1		the kernel finds faults: KASAN, lockdep and others
+#	PATCHED=1	it has our series, and the module as a module; BUILTIN=1: built in
 #	KDIR=DIR	or a configured and built kernel tree
 #	MK_CACHE=DIR	where the environment and the kernels are kept
 #	JOBS=N		how many processes build at a time
@@ -55,8 +57,9 @@ samples: ## Build modules that use it: build/beside/
 tools: ## Build mkctl: build/bin/mkctl
 	@scripts/tools build
 
-kernel: ## Build a host kernel with .config.example; DEBUG=1: one that finds faults
-	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,own)
+kernel: ## Build a host kernel with .config.example (DEBUG=1, PATCHED=1, BUILTIN=1)
+	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,$(if \
+		$(filter-out 0,$(BUILTIN)),builtin,$(if $(filter-out 0,$(PATCHED)),patched,own)))
 
 series: ## Write the patches that bring this into a kernel tree: build/series/
 	@scripts/series check
