@@ -7,6 +7,7 @@
  */
 #include <ctype.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,15 +92,22 @@ static __u64 really_free(int device)
 	return most;
 }
 
-/* Looks for @text in its memory until it is there, and leaves it the processors in between. */
-static bool await_text(const void *map, __u64 bytes, const char *text, time_t deadline)
+/*
+ * Waits until its user space has loaded the agent. Its memory is not looked at
+ * meanwhile: that takes the processors which emulate it.
+ */
+static bool await_agent(int fd, time_t deadline)
 {
-	while (!memmem(map, bytes, text, strlen(text))) {
-		if (time(NULL) > deadline)
-			return false;
-		nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
+	struct mk_info info;
+
+	while (!mk_info(fd, &info) && info.state == MK_STATE_RUNNING) {
+		if (info.agent == MK_AGENT_STATE_READY)
+			return true;
+		if (time(NULL) > deadline || poll(&poll_fd, 1, 1000) < 0)
+			break;
 	}
-	return true;
+	return false;
 }
 
 /* One life: whole CPUs' worth of a few instructions, or of Linux. */
@@ -122,8 +130,7 @@ static void run_cycle(struct __test_metadata *_metadata, FIXTURE_DATA(cycles) * 
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_OK(mk_start(fd));
 	if (up) {
-		EXPECT_TRUE(await_text(map, bytes, "multikernel-init: up kernel=7",
-				       time(NULL) + TIMEOUT))
+		EXPECT_TRUE(await_agent(fd, time(NULL) + TIMEOUT))
 			TH_LOG("it does not come up");
 	}
 	while (!real && !mk_tiny_has_run(map, bytes))
