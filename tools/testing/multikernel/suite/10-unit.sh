@@ -9,4 +9,5 @@ for directory in tools/testing/multikernel/pure tools/testing/multikernel/log \
 	tools/testing/multikernel/loom tools/testing/multikernel/bench tools/multikernel; do
 	cargo_test "$directory" || status=1
 done
+"$TOP/scripts/crates" put
 exit "$status"
