@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the same kernel: instances that run, end, fail and are killed, and bad agents.
+. "$(dirname "$0")/lib.sh"
+
+use_host "${MK_HOST:-debug}"
+
+status=0
+"$TOP/tools/testing/multikernel/guest/build" trouble
+"$TOP/tools/testing/multikernel/guest/build" agent
+lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
+	status=0
+	"$0/ends.sh" || status=1
+	"$0/faults.sh" "$1" || status=1
+	"$0/guard.sh" || status=1
+	exit $status' "$SELFTESTS" "$BUILD/trouble.cpio" || status=1
+lab hostile --cpus 4 --memory 3G --timeout 1500 -- \
+	"$SELFTESTS/hostile.sh" "$BUILD/agent.cpio" "$(KVER=$HOST "$TOP/scripts/module" path)" ||
+	status=1
+exit "$status"
