@@ -8,13 +8,15 @@
 #	DEBUG=1		the kernel finds faults: KASAN, lockdep and others
 #	PATCHED=1	it has our series, and the module as a module; BUILTIN=1: built in
 #	KDIR=DIR	or a configured and built kernel tree
+#	MK_HOST=NAME	the kernel of the hosts in the tests, such as patched, instead of
+#			stock ones and debug
 #	MK_CACHE=DIR	where the environment and the kernels are kept
 #	JOBS=N		how many processes build at a time
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak bench fuzz lint module samples tools kernel series rootfs install clean distclean
 
-export KVER KDIR MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
+export KVER KDIR MK_HOST MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
 export MK_GOAL := $(MAKECMDGOALS)
 
 help: ## Print this
