@@ -25,6 +25,9 @@ PIN_RELEASE=7.3.4+deb13
 PIN_SERIES=7.3
 PIN_FLAVOUR=cloud
 
+# What QEMU emulates without KVM.
+TCG_CPU=max,-erms,-fsrm
+
 say() { printf '%s\n' "$*" >&2; }
 
 # The last words of a script: what was wrong, then what to do about it.

@@ -18,6 +18,8 @@ pub struct Peer<'a> {
     pub machine: &'a str,
     /// What QEMU runs it with.
     pub accelerator: &'a str,
+    /// The kind of its processor: that of the lab.
+    pub cpu: &'a str,
     /// Its size, in MiB.
     pub memory: &'a str,
     /// Frequency of the time stamp counter.
@@ -36,7 +38,7 @@ impl Peer<'_> {
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-M", self.machine, "-accel", self.accelerator])
-            .args(["-cpu", "max", "-smp", "1", "-m", self.memory])
+            .args(["-cpu", self.cpu, "-smp", "1", "-m", self.memory])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .args(["-serial", "stdio", "-no-reboot"])
             .args(["-kernel", self.kernel, "-initrd", self.initrd])
