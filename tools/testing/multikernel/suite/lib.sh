@@ -43,12 +43,12 @@ console() {
 	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
 }
 
-# interface SECONDS OPTION...: every call of the interface, every error of it, and what is
-# left of a machine after many cycles, under eight threads for so many seconds, and
-# when processes are killed.
+# interface SECONDS CYCLES OPTION...: every call of the interface, every error of it, and
+# what is left of a machine after so many cycles, under eight threads for so many seconds,
+# and when processes are killed.
 interface() {
-	local seconds=$1 out=$BUILD/selftests status=0 source
-	shift
+	local seconds=$1 cycles=$2 out=$BUILD/selftests status=0 source
+	shift 2
 	source=$("$TOP/scripts/kernel" source)
 	mkdir -p "$out"
 	step "$STEP-selftests" "build the kselftests" \
@@ -60,9 +60,10 @@ interface() {
 			echo "# $test"
 			words=()
 			[ $test != stress ] || words=("$1")
+			[ $test != cycles ] || words=("$2")
 			"$0/$test" "${words[@]}" || status=1
 		done
-		exit $status' "$out" "$seconds" || status=1
+		exit $status' "$out" "$seconds" "$cycles" || status=1
 	# It locks the machine down for good.
 	lab lockdown --cpus 4 --timeout 300 -- "$out/lockdown" || status=1
 	return "$status"

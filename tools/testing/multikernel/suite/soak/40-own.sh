@@ -8,7 +8,7 @@
 use_host "${MK_HOST:-own}"
 
 status=0
-interface 60 || status=1
+interface 60 50 || status=1
 lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/ends.sh" || status=1
