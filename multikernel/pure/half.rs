@@ -7,6 +7,16 @@
 //! and the peer's read-only. `include/linux/multikernel_abi.h` (`struct
 //! mk_half`) and Documentation/multikernel/protocol.rst have the layout.
 
+use core::sync::atomic::Ordering;
+
+/// The order of [`Halves::load`] where words are atomics. That these three are
+/// enough is what tools/testing/multikernel/loom checks.
+pub const LOAD: Ordering = Ordering::Acquire;
+/// That of [`Halves::store`].
+pub const STORE: Ordering = Ordering::Release;
+/// That of [`Halves::fence`].
+pub const FENCE: Ordering = Ordering::SeqCst;
+
 /// Where the state is: [`State`].
 pub const STATE: usize = 0;
 /// How far this side has read what the peer sends: a position.

@@ -4,10 +4,10 @@
 
 use super::{contig::Contig, ffi, iomem::Named};
 use crate::pure::{
-    half::{Data, Halves},
+    half::{self, Data, Halves},
     range::Range,
 };
-use core::sync::atomic::{fence, AtomicU64, Ordering};
+use core::sync::atomic::{fence, AtomicU64};
 use kernel::{bindings, fmt, prelude::*, sync::Arc};
 
 /// Such memory: pages of this kernel, or what another kernel told of.
@@ -165,17 +165,17 @@ impl View {
 impl Halves for View {
     fn load(&self, at: usize) -> u64 {
         let word = self.other.word(at);
-        word.map_or(0, |word| u64::from_le(word.load(Ordering::Acquire)))
+        word.map_or(0, |word| u64::from_le(word.load(half::LOAD)))
     }
 
     fn store(&self, at: usize, value: u64) {
         if let Some(word) = self.own.word(at) {
-            word.store(value.to_le(), Ordering::Release);
+            word.store(value.to_le(), half::STORE);
         }
     }
 
     fn fence(&self) {
-        fence(Ordering::SeqCst);
+        fence(half::FENCE);
     }
 }
 

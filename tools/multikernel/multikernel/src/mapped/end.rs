@@ -15,7 +15,7 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 use crate::abi;
 use crate::ioctl;
-use crate::pure::half::{Halves, Size, State, DATA, STATE};
+use crate::pure::half::{self, Halves, Size, State, DATA, STATE};
 use crate::pure::ring::Piece;
 
 /// What joins two ends besides memory.
@@ -208,14 +208,14 @@ impl End {
     #[inline]
     fn store_own(&self, at: usize, word: u64) {
         debug_assert!(self.own.is_own);
-        self.own.word(at).store(word.to_le(), Ordering::Release);
+        self.own.word(at).store(word.to_le(), half::STORE);
     }
 }
 
 impl Halves for Shared {
     #[inline]
     fn load(&self, at: usize) -> u64 {
-        u64::from_le(self.0.peer.word(at).load(Ordering::Acquire))
+        u64::from_le(self.0.peer.word(at).load(half::LOAD))
     }
 
     #[inline]
@@ -225,6 +225,6 @@ impl Halves for Shared {
 
     #[inline]
     fn fence(&self) {
-        fence(Ordering::SeqCst);
+        fence(half::FENCE);
     }
 }

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use loom::sync::atomic::AtomicU64;
-use loom::sync::atomic::Ordering::{Acquire, Release, SeqCst};
+use loom::sync::atomic::{fence, AtomicU64};
 
-use crate::pure::half::Halves;
+use crate::pure::half::{Halves, FENCE, LOAD, STORE};
 
 type Part = BTreeMap<usize, AtomicU64>;
 
@@ -32,14 +31,14 @@ pub fn area(offsets: &[usize]) -> [Area; 2] {
 
 impl Halves for Area {
     fn load(&self, at: usize) -> u64 {
-        self.peer[&at].load(Acquire)
+        self.peer[&at].load(LOAD)
     }
 
     fn store(&self, at: usize, word: u64) {
-        self.own[&at].store(word, Release);
+        self.own[&at].store(word, STORE);
     }
 
     fn fence(&self) {
-        loom::sync::atomic::fence(SeqCst);
+        fence(FENCE);
     }
 }

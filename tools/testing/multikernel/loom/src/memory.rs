@@ -4,9 +4,9 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU64;
-use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::sync::atomic::Ordering::Relaxed;
 
-use crate::pure::half::{DATA, HEAD, LINE, STATE, WANT_DATA, WANT_ROOM};
+use crate::pure::half::{DATA, HEAD, LINE, LOAD, STATE, STORE, WANT_DATA, WANT_ROOM};
 
 const WORD: usize = 8;
 const WORDS_PER_LINE: usize = LINE as usize / WORD;
@@ -56,11 +56,11 @@ impl Memory {
     }
 
     pub fn load(&self, at: usize) -> u64 {
-        self.word(at).load(Acquire)
+        self.word(at).load(LOAD)
     }
 
     pub fn store(&self, at: usize, word: u64) {
-        self.word(at).store(word, Release);
+        self.word(at).store(word, STORE);
     }
 
     /// A word of data, which is a header in another lap when it begins a line.

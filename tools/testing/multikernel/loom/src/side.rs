@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 // Those of the standard library are no steps that loom puts in another order.
 use std::sync::Arc;
 
-use loom::sync::atomic::{fence, Ordering::SeqCst};
+use loom::sync::atomic::fence;
 use loom::sync::Notify;
 
-use crate::pure::half::{Data, Halves, Size, State, STATE};
-use crate::pure::ring::{ReceiveError, Receiver, SendError, Sender};
+use crate::pure::half::{Data, Halves, Size, State, FENCE, STATE};
+use crate::pure::ring::{may_receive, may_send, ReceiveError, Receiver, SendError, Sender};
 use crate::Memory;
 
 /// What one side has.
@@ -66,9 +66,21 @@ impl Side {
         }
     }
 
-    /// Waits for the doorbell. If nobody rings, the model fails.
-    fn sleep(&self) {
-        self.bell.wait();
+    /// Waits until the doorbell rings and there is what `may_go_on` looks for. If
+    /// nobody rings, or it does not see that, the model fails.
+    fn sleep(&self, may_go_on: impl Fn(&Self, &Self) -> bool) {
+        // This side's half as the peer sees it.
+        let mirror = Self {
+            own: self.peer.clone(),
+            peer: self.own.clone(),
+            ..self.clone()
+        };
+        loop {
+            self.bell.wait();
+            if may_go_on(self, &mirror) {
+                return;
+            }
+        }
     }
 
     /// Leaves, as `state` says.
@@ -121,7 +133,7 @@ impl Out {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full) => {
                     if self.ring.wait(bytes.len()) && !self.side.is_dead() {
-                        self.side.sleep();
+                        self.side.sleep(may_send);
                     }
                 }
                 Err(SendError::Left(state)) => return Err(Some(state)),
@@ -165,7 +177,9 @@ impl In {
                 }
                 Err(ReceiveError::Empty) => {
                     if self.ring.wait() && !self.side.is_dead() {
-                        self.side.sleep();
+                        let size = self.ring.size();
+                        self.side
+                            .sleep(|side, mirror| may_receive(side, mirror, size));
                     }
                 }
                 Err(ReceiveError::Left(state)) => return Err(Some(state)),
@@ -187,7 +201,7 @@ impl Halves for Side {
     }
 
     fn fence(&self) {
-        fence(SeqCst);
+        fence(FENCE);
     }
 }
 

@@ -2,10 +2,9 @@
 
 //! The memory of a channel, or of an area, in this process.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{fence, AtomicU64, Ordering::Relaxed};
 
-use crate::pure::half::{Data, Halves, Size, DATA};
+use crate::pure::half::{Data, Halves, Size, DATA, FENCE, LOAD, STORE};
 
 const WORD: usize = 8;
 
@@ -52,7 +51,7 @@ pub struct Side<'a> {
 impl Side<'_> {
     /// Reads a word of this side's own half, which only the peer does.
     pub fn own(&self, at: usize) -> u64 {
-        self.ram.word(self.side, at).load(Acquire)
+        self.ram.word(self.side, at).load(LOAD)
     }
 
     /// The same, some bytes.
@@ -64,15 +63,15 @@ impl Side<'_> {
 
 impl Halves for Side<'_> {
     fn load(&self, at: usize) -> u64 {
-        self.ram.word(1 - self.side, at).load(Acquire)
+        self.ram.word(1 - self.side, at).load(LOAD)
     }
 
     fn store(&self, at: usize, word: u64) {
-        self.ram.word(self.side, at).store(word, Release);
+        self.ram.word(self.side, at).store(word, STORE);
     }
 
     fn fence(&self) {
-        std::sync::atomic::fence(SeqCst);
+        fence(FENCE);
     }
 }
 
