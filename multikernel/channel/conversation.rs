@@ -226,14 +226,14 @@ impl Conversation {
         }
     }
 
-    /// Whether a message may have come, as the cheapest look tells.
-    pub(crate) fn is_sent(&self) -> bool {
-        self.receiver.lock().is_sent()
+    /// Whether a message may have come, or the peer left, as the cheapest look tells.
+    pub(crate) fn has_news_to_read(&self) -> bool {
+        self.receiver.lock().has_news()
     }
 
-    /// Whether the peer may have read something, as the cheapest look tells.
-    pub(crate) fn is_read(&self) -> bool {
-        self.sender.lock().is_read()
+    /// Whether the peer may have read something, or left, as the cheapest look tells.
+    pub(crate) fn has_news_of_room(&self) -> bool {
+        self.sender.lock().has_news()
     }
 
     /// Whether something can be read.

@@ -290,7 +290,7 @@ impl Endpoint {
             (&self.readers, &self.reading),
             patience,
             Ok(0),
-            Conversation::is_sent,
+            Conversation::has_news_to_read,
             |conversation, is_wanted| conversation.receive(to, is_wanted),
         )
     }
@@ -301,7 +301,7 @@ impl Endpoint {
             (&self.writers, &self.writing),
             patience,
             Err(EPIPE),
-            Conversation::is_read,
+            Conversation::has_news_of_room,
             |conversation, is_wanted| conversation.send(from, is_wanted),
         )
     }

@@ -184,10 +184,10 @@ impl<H: Halves> Sender<H> {
         self.tail
     }
 
-    /// Whether the receiver has read more than this side knows of, as the
-    /// cheapest look tells: for who looks again and again.
-    pub fn is_read(&self) -> bool {
-        self.halves.load(HEAD) != self.head
+    /// Whether the receiver has read more than this side knows of, or has left,
+    /// as the cheapest look tells: for who looks again and again.
+    pub fn has_news(&self) -> bool {
+        self.halves.load(HEAD) != self.head || !may_stay(&self.halves)
     }
 
     /// Room for a message of `len` bytes, at once or not at all.
@@ -341,10 +341,11 @@ impl<H: Halves> Receiver<H> {
         self.head
     }
 
-    /// Whether there is anything where the next message is expected, as the
-    /// cheapest look tells: for who looks again and again.
-    pub fn is_sent(&self) -> bool {
-        self.halves.load(self.size.at(self.head)) != 0
+    /// Whether there is anything where the next message is expected, or the
+    /// sender has left, as the cheapest look tells: for who looks again and
+    /// again.
+    pub fn has_news(&self) -> bool {
+        self.halves.load(self.size.at(self.head)) != 0 || !may_stay(&self.halves)
     }
 
     /// The next message, if it is there.

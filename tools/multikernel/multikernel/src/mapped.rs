@@ -207,7 +207,7 @@ impl Sender {
         let limit = limit.sooner(self.patience);
         while !limit.is_over() {
             // There may be some room, and too little.
-            let _ = (0..LOOKS).any(|_| self.ring.is_read());
+            let _ = (0..LOOKS).any(|_| self.ring.has_news());
             if self.can_go_on(bytes) {
                 return Ok(true);
             }
@@ -307,7 +307,7 @@ impl Receiver {
     /// Many looks.
     #[inline]
     fn glimpse(&mut self) -> bool {
-        (0..LOOKS).any(|_| self.ring.is_sent()) || self.can_go_on()
+        (0..LOOKS).any(|_| self.ring.has_news()) || self.can_go_on()
     }
 
     /// Asks the peer to ring at the next message. `true`: until then this end

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use multikernel_pure::pure::half::{Halves, Size, State, DATA, HEAD, STATE, WANT_DATA, WANT_ROOM};
+use multikernel_pure::pure::ring::{may_receive, may_send};
 use multikernel_pure::pure::ring::{Fault, ReceiveError, Receiver, SendError, Sender};
 use multikernel_pure::ram::{Ram, Side};
 use proptest::prelude::*;
@@ -132,6 +133,72 @@ fn doorbells_only_when_wanted() {
     assert!(sender.bell());
     sender.send(b"not wanted").unwrap();
     assert!(!sender.bell());
+}
+
+/// Whoever is rung finds what it waits for, and nothing else.
+#[test]
+fn who_is_rung_looks() {
+    let ram = Ram::new(PAGE);
+    let (mut sender, mut receiver) = ends(&ram);
+    // As each side sees what it says that it waits for.
+    let may_receive = || may_receive(&ram.side(1), &ram.side(0), ram.size());
+    let may_send = || may_send(&ram.side(0), &ram.side(1));
+    for lap in 0..200 {
+        assert!(receiver.wait());
+        assert!(!may_receive(), "{lap}");
+        while sender.send(b"x").is_ok() {
+            assert!(may_receive(), "{lap}");
+        }
+        // More than a quarter, so that this is what it waits for.
+        assert!(sender.wait(2000));
+        assert!(!may_send(), "{lap}");
+        while receive(&mut receiver).is_ok() {
+            assert_eq!(may_send(), !sender.wait(2000), "{lap}");
+        }
+        assert!(may_send(), "{lap}");
+    }
+}
+
+/// The end of a conversation is what anybody may have been rung for, and what
+/// anybody looks for.
+#[test]
+fn who_is_rung_sees_the_end() {
+    for state in State::ALL {
+        let ram = Ram::new(PAGE);
+        let (mut sender, mut receiver) = ends(&ram);
+        let is_left = !matches!(state, State::New | State::Open);
+        assert!(receiver.wait());
+        state.publish(&ram.side(0));
+        let may_receive = may_receive(&ram.side(1), &ram.side(0), ram.size());
+        assert_eq!(may_receive, is_left, "{state:?}");
+        assert_eq!(receiver.has_news(), is_left, "{state:?}");
+        while sender.send(b"x").is_ok() {}
+        assert!(sender.wait(1));
+        state.publish(&ram.side(1));
+        let may_send = may_send(&ram.side(0), &ram.side(1));
+        assert_eq!(may_send, is_left, "{state:?}");
+        assert_eq!(sender.has_news(), is_left, "{state:?}");
+    }
+}
+
+/// What the cheapest look tells is so.
+#[test]
+fn news() {
+    let ram = Ram::new(PAGE);
+    let (mut sender, mut receiver) = ends(&ram);
+    for lap in 0..200 {
+        assert!(!receiver.has_news(), "{lap}");
+        sender.send(b"one").unwrap();
+        assert!(receiver.has_news(), "{lap}");
+        // It has looked, if the ring was full the last time.
+        assert!(!sender.has_news(), "{lap}");
+        receive(&mut receiver).unwrap();
+        assert!(!receiver.has_news(), "{lap}");
+        assert!(sender.has_news(), "{lap}");
+        while sender.send(b"x").is_ok() {}
+        assert!(!sender.has_news(), "{lap}");
+        while receive(&mut receiver).is_ok() {}
+    }
 }
 
 #[test]
@@ -293,6 +360,11 @@ enum Step {
     ReceiverWaits,
 }
 
+/// What somebody may say that they wait for: mostly what matters.
+fn wish() -> impl Strategy<Value = u64> {
+    prop_oneof![0..=2 * 64u64, any::<u64>()]
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (1usize..300).prop_map(Step::Send),
@@ -373,7 +445,7 @@ proptest! {
 
     /// Whatever a side waits for.
     #[test]
-    fn any_wish(want_data: u64, want_room: u64) {
+    fn any_wish(want_data in wish(), want_room in wish()) {
         let ram = Ram::new(PAGE);
         let (mut sender, mut receiver) = ends(&ram);
         ram.side(1).store(WANT_DATA, want_data);
