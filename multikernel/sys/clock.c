@@ -10,8 +10,10 @@
 #include <linux/kprobes.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/printk.h>
 #include <linux/ptp_clock_kernel.h>
 #include <linux/pvclock_gtod.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/timekeeping.h>
@@ -237,6 +239,7 @@ void mk_ptp_unregister(void)
 /* What a kernel that is synchronized calls, every 11 minutes, to set the machine's RTC. */
 static int leave_rtc_alone(struct timespec64 now)
 {
+	pr_info_once("multikernel: this kernel's clock is synchronized: the machine's RTC is left to the host\n");
 	return -ENODEV;
 }
 
@@ -275,8 +278,11 @@ int mk_rtc_guard_register(void)
 
 void mk_rtc_guard_unregister(void)
 {
-	if (rtc_probe.addr)
-		unregister_kprobe(&rtc_probe);
+	if (!rtc_probe.addr)
+		return;
+	unregister_kprobe(&rtc_probe);
+	/* Who was sent to leave_rtc_alone() may be preempted there. */
+	synchronize_rcu_tasks();
 }
 #else
 int mk_rtc_guard_register(void)

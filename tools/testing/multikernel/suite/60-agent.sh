@@ -6,12 +6,14 @@
 . "$(dirname "$0")/lib.sh"
 
 "$TOP/tools/testing/multikernel/guest/build" agent
+"$TOP/tools/testing/multikernel/guest/build" agent-debug
 status=0
 # That of the clock waits, most of the time.
 told=$(mktemp)
 trap 'rm -f "$told"' EXIT
 lab clock --cpus 3 --memory 2G --timeout 900 -- \
-	"$SELFTESTS/clock.sh" "$BUILD/agent.cpio" "$BUILD/clock" >"$told" 2>&1 &
+	"$SELFTESTS/clock.sh" "$BUILD/agent-debug.cpio" "$BUILD/clock" \
+	"$(kernel debug)/vmlinuz" >"$told" 2>&1 &
 clock=$!
 lab agent --cpus 4 --memory 2G --timeout 900 -- bash -c '
 	status=0
