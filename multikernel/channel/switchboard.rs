@@ -7,7 +7,7 @@ use crate::{
     pure::{area, half::Halves},
     sys::{ffi, line::Glance, shared::View},
 };
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
@@ -36,6 +36,7 @@ pub(crate) struct Caller {
     area: View,
     made: AtomicU64,
     seen: AtomicU64,
+    is_refused: AtomicBool,
 }
 
 impl Switchboard {
@@ -87,11 +88,13 @@ impl Switchboard {
         for end in &lists.ends {
             is_found |= end.glance();
         }
-        let mut is_called = false;
+        let (mut is_called, mut is_refused) = (false, false);
         for caller in &lists.callers {
             is_called |= caller.is_news();
+            is_refused |= caller.is_refused.load(Ordering::Relaxed);
         }
-        match is_found && !is_called {
+        // However often one rings that is not listened to, it is looked at now and then.
+        match is_refused || (is_found && !is_called) {
             true => Glance::LookLater,
             // Who cannot call may have rung, too.
             false => Glance::Look,
@@ -108,6 +111,7 @@ impl Caller {
                 area,
                 made: AtomicU64::new(made),
                 seen: AtomicU64::new(0),
+                is_refused: AtomicBool::new(false),
             },
             GFP_KERNEL,
         )?)
@@ -117,6 +121,11 @@ impl Caller {
     pub(crate) fn call(&self) {
         let made = self.made.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         self.area.store(area::CALLS, made);
+    }
+
+    /// What the other kernel has to say is of no interest any more.
+    pub(crate) fn refuse(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
     }
 
     fn is_news(&self) -> bool {

@@ -905,6 +905,7 @@ impl Link {
     /// The same, with all that come after it in this run: nobody is to be rung any more.
     fn refuse(&self, inner: &mut Inner, why: fmt::Arguments<'_>) {
         inner.storms = Storms::Told;
+        self.caller.refuse();
         area::publish_doorbell(&self.area, None);
         inner.host_doorbell = 0;
         for number in 0..CHANNELS_MAX {

@@ -4,7 +4,8 @@
  *
  *	insmod hostile.ko act=storm	ring the host, and do not stop when it says so
  *	insmod hostile.ko act=fault	ring the host, as long as it is to be rung
- *	insmod hostile.ko act=flap	come and go, as long as the host is to be rung
+ *	insmod hostile.ko act=flap	come and go, as long as the host is to be rung,
+ *					and then ring on, fast, for a while
  *	insmod hostile.ko act=random	write anything into all that the host reads, and
  *					ring now and then
  *
@@ -70,11 +71,11 @@ static int storm(void *obeys)
 	return 0;
 }
 
-/* No storm: the host is rung for something, and has time for it. */
+/* No storm: the host is rung for something, and has time for it, also for what follows. */
 static int flap(void *unused)
 {
 	struct mk_agent_page *agent = (void *)parts[0].words;
-	u64 attach = le64_to_cpu(agent->attach), word = doorbell();
+	u64 attach = le64_to_cpu(agent->attach), first = doorbell(), word = first;
 	unsigned long n;
 
 	pr_info("comes and goes\n");
@@ -91,6 +92,11 @@ static int flap(void *unused)
 		word = doorbell();
 	}
 	pr_info("is not to ring any more, after %lu times\n", n);
+	for (n = 0; n < 2000; n++) {
+		ring(first);
+		usleep_range(200, 400);
+	}
+	pr_info("has rung %lu times more\n", n);
 	return 0;
 }
 
