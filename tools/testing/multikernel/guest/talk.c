@@ -25,7 +25,6 @@
  *	talk device instance		what the calls on /dev/multikernel refuse there
  */
 #define _GNU_SOURCE
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -47,12 +46,9 @@
 #include <linux/io_uring.h>
 #include <linux/multikernel.h>
 #include "../../../../include/linux/multikernel_abi.h"
-
-#define MAX	65536
+#include "messages.h"
 
 static unsigned char out[MAX + 1], in[MAX + 1];
-
-#define fail(...)	errx(1, __VA_ARGS__)
 
 static int open_end(const char *path)
 {
@@ -64,29 +60,6 @@ static int open_end(const char *path)
 	if (fd < 0)
 		fail("open %s: %m", path);
 	return fd;
-}
-
-static uint64_t next(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	return *state ^= *state << 17;
-}
-
-/* All sizes, and those that are special more often. */
-static size_t size_of(uint64_t *state)
-{
-	static const size_t special[] = { 1, 8, 55, 56, 57, 63, 64, 65, 120, 4096, MAX - 1, MAX };
-	uint64_t n = next(state);
-
-	switch (n % 4) {
-	case 0:
-		return special[n / 4 % (sizeof(special) / sizeof(*special))];
-	case 1:
-		return 1 + n / 4 % MAX;
-	default:
-		return 1 + n / 4 % 512;
-	}
 }
 
 static void fill(size_t size, uint64_t *state)

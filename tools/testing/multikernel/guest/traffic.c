@@ -22,7 +22,6 @@
  *	-d N	leave out the Nth message
  */
 #define _GNU_SOURCE
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,14 +35,12 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "messages.h"
 
-#define MAX	65536
 #define PLACES	65536	/* where in the table of its bytes a message can begin */
 #define FEW	4	/* messages of a lap */
 #define HELLO	0x3163696666617274ULL
 #define LAST	UINT64_MAX
-
-#define fail(...)	errx(1, __VA_ARGS__)
 
 /* The first message of a conversation, and the last. */
 struct frame {
@@ -79,29 +76,6 @@ static unsigned int pause_ms = 20;
 static int laps;
 static atomic_int ending;
 
-static uint64_t next(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	return *state ^= *state << 17;
-}
-
-/* All sizes; short ones, and those at a limit, more often. */
-static size_t any_size(uint64_t *state)
-{
-	static const size_t special[] = { 1, 2, 7, 8, 9, 55, 56, 57, 120, 4096, MAX - 1, MAX };
-	uint64_t n = next(state);
-
-	switch (n % 4) {
-	case 0:
-		return special[n / 4 % (sizeof(special) / sizeof(*special))];
-	case 1:
-		return 1 + n / 4 % MAX;
-	default:
-		return 1 + n / 4 % 2048;
-	}
-}
-
 static void stream_begin(struct stream *stream, uint64_t seed)
 {
 	size_t at;
@@ -118,7 +92,7 @@ static void stream_begin(struct stream *stream, uint64_t seed)
 static void stream_next(struct stream *stream)
 {
 	stream->number++;
-	stream->size = any_size(&stream->state);
+	stream->size = size_of(&stream->state);
 	stream->place = next(&stream->state) % PLACES;
 }
 

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced, after lib.sh, by the tests here whose instances have an agent.
+# Sourced, after lib.sh, by the tests here whose instances have an agent: $MK_ROOTFS
+# is entered with rdinit=/agent-init and does what agent.act= says
+# (tools/testing/multikernel/guest).
+
+# What else instances have on their command lines, if nobody says otherwise.
+CMDLINE=
 
 # begin NAME CPUS ACTS [CMDLINE [OPTION...]]
-begin() { create "$1" "$2" "${@:5}" && again "$1" "$3" "${4:-}"; }
+begin() { create "$1" "$2" "${@:5}" && again "$1" "$3" "${4-$CMDLINE}"; }
 
 # again NAME ACTS [CMDLINE]: the same instance, anew.
-again() { load "$1" "rdinit=/agent-init agent.act=$2 ${3:-}" && start "$1"; }
+again() { load "$1" "rdinit=/agent-init agent.act=$2 ${3-$CMDLINE}" && start "$1"; }
+
+# ran NAME STATUS WORDS: wait until its agent has run that, and how it went.
+ran() { said "$1" "multikernel-agent: ran $3: $2\$"; }
 
 # agent NAME STATE: wait until its agent has it.
 agent() { mkctl wait "$1" --agent "$2" --timeout "$BOOT"; }

@@ -64,10 +64,10 @@ acts+=,also:/talk+hold+/dev/mk/host/hold
 acts+=,also:/talk+echo+/dev/mk/host/chat+100000
 acts+=,do:/talk+rules+/dev/mk/host/mine,do:/talk+device+instance
 # Who waits for somebody at the other end does so before it is there.
-begin early talk ask echo 10
-check "it starts" again blue "$acts"
+aside early talk ask echo 10
+check "it starts" again blue "load,$acts"
 check "its agent is ready" ready blue
-check "who has waited for it talks" end early
+check "who has waited for it talks" ended early
 check "messages of all sizes go there and back" talk ask echo 500
 check "and again" talk ask echo 200 65536
 check "small ones" talk ask echo 3000 64
@@ -108,29 +108,29 @@ wander() {
 	done
 	echo "wandered $times times"
 }
-begin wander wander
+aside wander wander
 check "messages come while the host's CPUs go" talk ask echo 500
-check "which they did" end wander
+check "which they did" ended wander
 
 # ---- ends -------------------------------------------------------------------
 
-begin hold talk hold hold
+aside hold talk hold hold
 check "a channel is open" has hold open
 check "a second file is not" fails 'Device or resource busy' talk hold hold
 check "it is removed meanwhile" unmake hold
-check "who has it open comes to its end" end hold
+check "who has it open comes to its end" ended hold
 check "in the instance, too" ran blue 0 '/talk hold /dev/mk/host/hold'
 check "it is nowhere any more" not test -e /dev/mk/blue/hold
 check "its memory is the host's" is "lines" 0 "$(lines_of 'blue (channel hold)')"
-begin chat talk chatter chat
+aside chat talk chatter chat
 check "both talk" has chat talking
 check "the instance is killed" mkctl kill blue
-check "who talks with it comes to an end" end chat
+check "who talks with it comes to an end" ended chat
 check "the channel is left" channel_is chat .state away
 acts=exists:/dev/mk/host/echo,also:/talk+echo+/dev/mk/host/echo+100000
 acts+=,do:/talk+make+echo,do:/talk+make+asked,exists:/dev/mk/host/asked,also:/talk+echo+/dev/mk/host/asked
 acts+=,do:/talk+make+big+.+16777216,do:/talk+make+lost+nobody,do:/talk+unmake+chat,do:/talk+unmake+chat,wander
-check "it starts again" again blue "$acts"
+check "it starts again" again blue "load,$acts"
 check "its channels are there again" talk ask echo 100
 check "the instance makes no second one of a name" ran blue 1 '/talk make echo'
 check "but makes another one" ran blue 0 '/talk make asked'
@@ -152,10 +152,10 @@ check "a channel between both" make pair --peer green
 check "it is listed with both" is "the peer" blue "$(mkctl channel ls green --json | jq -r '.channels[0].peer')"
 check "no end is on the host" not test -e /dev/mk/blue/pair
 acts=exists:/dev/mk/green/pair,also:/talk+echo+/dev/mk/green/pair+100000
-check "the first starts" again blue "$acts"
+check "the first starts" again blue "load,$acts"
 acts=exists:/dev/mk/blue/pair,do:/talk+ask+/dev/mk/blue/pair+10
 acts+=,do:/talk+ask+/dev/mk/blue/pair+1000+64,do:/talk+edge+/dev/mk/blue/pair+200,do:/talk+map+/dev/mk/blue/pair+200,do:/talk+chatter+/dev/mk/blue/pair
-check "and the second" again green "$acts"
+check "and the second" again green "load,$acts"
 check "they talk" ran green 0 '/talk ask /dev/mk/blue/pair 10'
 rings=$(rings)
 check "much" ran green 0 '/talk ask /dev/mk/blue/pair 1000 64'

@@ -9,18 +9,11 @@
 # (tools/testing/multikernel/guest). There must be three CPUs to lend.
 MK_ROOTFS=$1
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/agents.sh"
 
-CONSOLE='console=tty0 console=hvc0'
+CMDLINE='console=tty0 console=hvc0'
 # What a shell there writes before it reads.
 PROMPT='# (\x1b\[6n)?$'
-
-# begin NAME CPUS ACTS [CMDLINE]
-begin() { create "$1" "$2" && again "$1" "$3" "${4-$CONSOLE}"; }
-
-# again NAME ACTS [CMDLINE]: the same instance, anew.
-again() { load "$1" "rdinit=/agent-init agent.act=$2 ${3-$CONSOLE}" && start "$1"; }
-
-ready() { mkctl wait "$1" --agent ready --timeout "$BOOT"; }
 
 # terminal COMMAND...: sit at one; standard input says what to do there.
 terminal() { "$(dirname "${BASH_SOURCE[0]}")/terminal.py" "$@"; }

@@ -82,7 +82,7 @@ acts+=,do:/talk+hold+/dev/mk/host/second,do:/bin/busybox+rmmod+channel_echo_c
 # It serves one conversation each time.
 acts+=,do:/bin/busybox+rmmod+channel_echo_rust
 acts+=,do:/bin/busybox+insmod+/channel_echo_rust.ko+peer=host+channel=forth+timeout_ms=240000
-check "it starts" again blue "$acts"
+check "it starts" again blue "load,$acts"
 check "the other sample opens its end as soon as somebody is there" sample rust rust timeout_ms=240000
 check "a program of the instance talks with the C sample" ran blue 0 '/talk ask /dev/mk/host/c 300'
 check "which has counted" sent_back c 300
@@ -123,31 +123,32 @@ check "the peer comes to its end" ran blue 0 '/talk chatter /dev/mk/host/c'
 check "and the other one" rmmod channel_echo_rust
 check "so does that peer" ran blue 0 '/talk chatter /dev/mk/host/rust'
 check "they wait for others" sample c c
-begin back talk chatter back
+aside back talk chatter back
 check "the sample of the instance talks" has back talking
 check "it is removed meanwhile: its host" unmake second
 check "lets it go" ran blue 0 '/talk hold /dev/mk/host/second'
 check "and it goes" ran blue 0 '/bin/busybox rmmod channel_echo_c'
-check "the program comes to its end" end back
+check "the program comes to its end" ended back
 
-waiting() { begin "$1" tests "$1" "$2" && host_says "kapi: $1 on $2: open"; }
+waiting() { aside "$1" tests "$1" "$2" && host_says "kapi: $1 on $2: open"; }
 check "a module waits for a message" waiting wait wait
 check "a signal comes" kill -INT "$(pgrep -x insmod)"
 check "it stops to wait" host_says 'kapi: wait on wait: interrupted'
-end wait >"$scratch/output" || true
+ended wait >"$scratch/output" || true
 check "and is not inserted" not grep -q '^kapi ' /proc/modules
 check "another one waits" waiting end gone
 check "the channel is removed" unmake gone
-check "the module comes to its end" end end
+check "the module comes to its end" ended end
 check "that is all" rmmod kapi
-begin forth talk chatter forth
+aside forth talk chatter forth
 check "the other sample of the instance talks" has forth talking
 check "another module waits" waiting end end
 check "the instance is killed" mkctl kill blue
-check "the module comes to its end" end end
-check "the program, too" end forth
+check "the module comes to its end" ended end
+check "the program, too" ended forth
 check "that is all" rmmod kapi
-check "the instance starts again" again blue "exists:/dev/mk/host/c,do:/talk+ask+/dev/mk/host/c+100"
+check "the instance starts again" \
+	again blue "load,exists:/dev/mk/host/c,do:/talk+ask+/dev/mk/host/c+100"
 check "the sample that has waited all the time serves it" ran blue 0 '/talk ask /dev/mk/host/c 100'
 check "the channel is removed" unmake c
 check "it has nothing more to do" \

@@ -34,7 +34,7 @@ converse() {
 	check "the module is loaded with $2" anew "$2"
 	check "an instance is made" create blue 1
 	check "a channel is made" make echo
-	check "it answers" again blue also:/talk+echo+/dev/mk/host/echo
+	check "it answers" again blue load,also:/talk+echo+/dev/mk/host/echo
 	check "its agent is ready" ready blue
 	check "all answers come" asks "$1"
 	check "it is removed" remove blue

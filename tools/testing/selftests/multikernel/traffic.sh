@@ -14,35 +14,16 @@
 MK_ROOTFS=$1
 TRAFFIC=$2
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/agents.sh"
+. "$(dirname "$0")/talks.sh"
 KILLS=${MK_TRAFFIC_KILLS:-3}
 PAUSE=${MK_TRAFFIC_PAUSE:-1000}
 CHANNELS=16 PAIRS=4
 SPARE=4
 
-# ran NAME STATUS WORDS: wait until its agent has run that, and how it went.
-ran() { said "$1" "multikernel-agent: ran $3: $2\$"; }
-
 traffic() { timeout "$BOOT" "$TRAFFIC" "$@"; }
 
 # all_along OPTION...: as long as the test takes, with all laps.
 all_along() { exec timeout $((BOOT * (KILLS + 1))) "$TRAFFIC" -p "$PAUSE" -l "$@"; }
-
-# aside TAG COMMAND...: beside what comes next.
-aside() {
-	local tag=$1
-	shift
-	"$@" >"$scratch/$tag" 2>&1 &
-	echo $! >"$scratch/$tag.pid"
-}
-
-# ended TAG STATUS: wait for it, and tell how it went.
-ended() {
-	local status=0
-	wait "$(<"$scratch/$1.pid")" || status=$?
-	tail -n 5 "$scratch/$1"
-	is "the status of $1" "$2" "$status"
-}
 
 count() { grep -c "^lap" "$scratch/$1"; }
 
@@ -122,12 +103,12 @@ done
 check "all channels with blue are busy again" laps frail 2
 check "those with green still are" laps steady 2
 touch "$scratch/enough"
-check "the host's CPU came and went" ended wander 0
+check "the host's CPU came and went" ended wander
 check "so did that of green" said green 'the doorbell is back on CPU 0$'
 check "the host has enough" kill -TERM "$(<"$scratch/steady.pid")"
-check "nothing of green's was lost" ended steady 0
+check "nothing of green's was lost" ended steady
 check "nor for green" ran green 0 '/traffic .*'
-check "what came of blue's was right, and in order" ended frail 0
+check "what came of blue's was right, and in order" ended frail
 check "in a conversation for each time" is "the number" $((CHANNELS * (KILLS + 1))) \
 	"$(sed -n 's/.* in \([0-9]*\) conversations.*/\1/p' "$scratch/frail")"
 check "nothing was lost since" ran blue 0 '/traffic .*'
