@@ -5,10 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 
 "$TOP/tools/testing/multikernel/guest/build" agent
+KVER=$INSIDE "$TOP/scripts/module" beside "$TOP/samples/multikernel"
 for directory in samples/multikernel tools/testing/multikernel/kapi; do
 	KVER=$HOST "$TOP/scripts/module" beside "$TOP/$directory"
 done
-release=$(basename "$(dirname "$(KVER=$HOST "$TOP/scripts/module" path)")")
+host=$BUILD/beside/$(release "$HOST")
 lab kapi --cpus 3 --memory 2G --timeout 1200 -- "$SELFTESTS/kapi.sh" "$BUILD/agent.cpio" \
-	"$BUILD/talk/talk" "$BUILD/beside/$release/samples/multikernel" \
-	"$BUILD/beside/$release/tools/testing/multikernel/kapi"
+	"$BUILD/talk/talk" "$host/samples/multikernel" "$host/tools/testing/multikernel/kapi" \
+	"$BUILD/beside/$(release "$INSIDE")/samples/multikernel"

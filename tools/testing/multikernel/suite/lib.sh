@@ -10,9 +10,15 @@ set -euo pipefail
 SELFTESTS=$TOP/tools/testing/selftests/multikernel
 STEP=$(basename "$0" .sh)
 
-# use_host NAME: the kernel of the hosts of this step.
+# use_host NAME: the kernel of the hosts of this step. Beside one of our own run instances
+# of the pinned one (scripts/lab).
 use_host() {
 	HOST=$1
+	# shellcheck disable=SC2034
+	case $HOST in
+	own | debug | patched | builtin) INSIDE=$PIN_FLAVOUR ;;
+	*) INSIDE=$HOST ;;
+	esac
 	[ -f "$(KVER=$HOST "$TOP/scripts/module" path)" ] || KVER=$HOST "$TOP/scripts/module" build
 }
 
@@ -120,5 +126,8 @@ in_order() {
 
 # The directory of a kernel, getting it first.
 kernel() { "$TOP/scripts/kernel" dir "$1"; }
+
+# What uname -r says in it.
+release() { cat "$(kernel "$1")/release"; }
 
 use_host "${MK_HOST:-$PIN_FLAVOUR}"

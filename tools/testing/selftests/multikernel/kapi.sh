@@ -4,11 +4,11 @@
 # Channels for modules: those of samples/multikernel talk with programs of another
 # kernel, on either side, and are removed, left and killed while they do.
 #
-#	kapi.sh ROOTFS TALK SAMPLES TESTS
+#	kapi.sh ROOTFS TALK SAMPLES TESTS INSIDE
 #
 # ROOTFS and TALK are as for channel.sh. SAMPLES is the directory of the samples,
-# TESTS that of kapi.ko (tools/testing/multikernel/kapi). There must be two CPUs to
-# lend.
+# TESTS that of kapi.ko (tools/testing/multikernel/kapi), INSIDE that of the samples
+# for the instance's kernel. There must be two CPUs to lend.
 TALK=$2
 SAMPLES=$3
 TESTS=$4
@@ -19,8 +19,8 @@ TESTS=$4
 MK_ROOTFS=$scratch/rootfs.cpio
 {
 	cat "$1"
-	cd "$SAMPLES" && printf '%s\n' ./*.ko | cpio --quiet -R 0:0 -H newc -o
-} >"$MK_ROOTFS" || skip_all "$1 and $SAMPLES cannot be put together"
+	cd "$5" && printf '%s\n' ./*.ko | cpio --quiet -R 0:0 -H newc -o
+} >"$MK_ROOTFS" || skip_all "$1 and $5 cannot be put together"
 
 # sample c|rust CHANNEL [PARAMETER...]: it serves an end that the host has.
 sample() {
