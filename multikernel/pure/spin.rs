@@ -37,7 +37,7 @@ impl Spin {
         let next = if waited <= u64::from(now) {
             now
         } else if waited < u64::from(max) {
-            now.saturating_mul(2).max(FIRST_NS).min(max)
+            now.saturating_mul(2).max(FIRST_NS)
         } else {
             0
         };

@@ -18,7 +18,7 @@ use multikernel_loom::pure::doorbell::Doorbell;
 use multikernel_loom::pure::half::{Halves, Size};
 use multikernel_loom::pure::handshake::Terms;
 use multikernel_loom::pure::name::Name;
-use multikernel_loom::{area, Memory};
+use multikernel_loom::{area, Area, Memory};
 
 fn few_preemptions(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -151,21 +151,46 @@ fn doorbell_moves() {
     });
 }
 
-/// An agent comes after another one, while the host looks.
-#[test]
-fn agent_comes_again() {
-    let agent = |n: u64| Agent {
+fn agent(n: u64) -> Agent {
+    Agent {
         terms: Terms {
             version: n as u32,
             features: n,
         },
         run: 1,
         attach: n,
-    };
+    }
+}
+
+fn agent_area() -> [Area; 2] {
+    let mut offsets: Vec<_> = (0..40).step_by(8).collect();
+    offsets.push(128);
+    area(&offsets)
+}
+
+/// The first agent comes, while the host looks.
+#[test]
+fn agent_comes() {
     few_preemptions(move || {
-        let mut offsets: Vec<_> = (0..40).step_by(8).collect();
-        offsets.push(128);
-        let [host, side] = area(&offsets);
+        let [host, side] = agent_area();
+        let thread = thread::spawn(move || agent(1).publish(&side));
+        match Agent::look(&host, 1) {
+            Some((Ok(agent::State::Ready), found)) => assert_eq!(found, Some(agent(1))),
+            // It counts as one that has come, as soon as it is seen.
+            Some((Ok(agent::State::None), found)) => {
+                assert!([None, Some(agent(1))].contains(&found), "{found:?}");
+            }
+            seen => assert_eq!(seen, None),
+        }
+        thread.join().unwrap();
+    });
+}
+
+/// An agent comes after another one, while the host looks.
+#[test]
+fn agent_comes_again() {
+    few_preemptions(move || {
+        let [host, side] = agent_area();
         agent(1).publish(&side);
         let thread = thread::spawn(move || agent(2).publish(&side));
         match Agent::look(&host, 1) {

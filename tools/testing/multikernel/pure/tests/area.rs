@@ -2,6 +2,8 @@
 
 //! What host and agent tell each other in the area, and what is refused.
 
+mod common;
+
 use multikernel_pure::pure::agent::{self, Agent, Gone, TEXT_BYTES};
 use multikernel_pure::pure::area::{self, Host, Verdict};
 use multikernel_pure::pure::clock::{Clock, Writing};
@@ -58,6 +60,8 @@ fn versions() {
     }
     let error = Err(handshake::Error::Features(0b1001));
     assert_eq!(own.check(&terms(2, 0b1111)), error);
+    assert!(terms(2, 0b0110).has(0b0110));
+    assert!(!terms(2, 0b0100).has(0b0110));
 }
 
 const HOST: Host = Host {
@@ -122,6 +126,15 @@ fn host_pages() {
     assert_eq!(HOST.entry(u32::MAX), None);
 }
 
+/// Whoever finds that a host has written there finds all of it.
+#[test]
+fn the_host_signs_last() {
+    let written = common::Written::default();
+    HOST.publish(&written);
+    let order: Vec<_> = written.take().iter().map(|(at, _)| *at).collect();
+    assert_eq!(order.iter().position(|at| *at == 0), Some(order.len() - 1));
+}
+
 #[test]
 fn tables() {
     let table = |start: u64, bytes: u64| {
@@ -173,6 +186,9 @@ fn agents() {
         verdict.publish(&host, 7);
         assert_eq!(Verdict::read(&side, 7), Ok(verdict));
         assert_eq!(Verdict::read(&side, 8), Ok(Verdict::None));
+        // There is room for half of a number.
+        verdict.publish(&host, (9 << 32) | 7);
+        assert_eq!(Verdict::read(&side, (9 << 32) | 7), Ok(verdict));
     }
     host.store(128, (7 << 32) | 4);
     assert!(Verdict::read(&side, 7).is_err());
@@ -212,6 +228,7 @@ fn last_words() {
         (b"before\0behind".to_vec(), b"before".to_vec()),
         (vec![b'x'; 256], vec![b'x'; 256]),
         (vec![b'x'; 1000], vec![b'x'; 256]),
+        (b"no more!".to_vec(), b"no more!".to_vec()),
         (vec![0x80; 255], vec![b'?'; 255]),
     ] {
         agent::leave(&ram.side(1), Gone::Panic, &text);
@@ -230,6 +247,14 @@ fn doorbells() {
     let moved = bell.moved(3, 0x32).unwrap().moved(2, 0x31).unwrap();
     assert_ne!(moved.word(), bell.word());
     assert_eq!((moved.apic_id(), moved.vector()), (2, 0x31));
+    assert_eq!(Doorbell::parse(moved.word(), two), Ok(Some(moved)));
+    // However often it has moved.
+    let mut often = bell;
+    for _ in 0..70_000 {
+        let before = often.word();
+        often = often.moved(2, 0x31).unwrap();
+        assert_ne!(often.word(), before);
+    }
     for vector in [0, 0x1f, 0x100, 0x131] {
         assert_eq!(
             Doorbell::new(2, vector),
@@ -258,15 +283,7 @@ fn clocks() {
     let ram = Ram::new(1 << 16);
     let (host, side) = (ram.side(0), ram.side(1));
     assert_eq!(Clock::read(&side, 0), None);
-    let clock = Clock {
-        tsc: 1_000_000,
-        realtime_ns: 1_800_000_000_000_000_000,
-        // 2.5 GHz.
-        multiplier: (2 << 30) / 5,
-        shift: 30,
-        tai_offset: 37,
-        is_synchronized: false,
-    };
+    let clock = common::clock();
     let mut sequence = 0;
     clock.publish(&host, 0, &mut sequence);
     assert_eq!(Clock::read(&side, 0), Some(clock));

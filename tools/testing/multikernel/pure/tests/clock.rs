@@ -2,22 +2,13 @@
 
 //! A clock that follows another one, and a page that tells none any more.
 
+mod common;
+
+use common::{clock, Written};
 use multikernel_pure::pure::clock::{Clock, Follower};
 use multikernel_pure::ram::Ram;
 
 const SECOND: u64 = 1_000_000_000;
-
-fn clock() -> Clock {
-    Clock {
-        tsc: 1_000_000,
-        realtime_ns: 1_800_000_000_000_000_000,
-        // 2.5 GHz.
-        multiplier: (2 << 30) / 5,
-        shift: 30,
-        tai_offset: 37,
-        is_synchronized: false,
-    }
-}
 
 #[test]
 fn no_time_any_more() {
@@ -30,6 +21,25 @@ fn no_time_any_more() {
     clock().publish(&ram.side(0), 0, &mut sequence);
     assert_eq!(Clock::read(&ram.side(1), 0), Some(clock()));
     assert_eq!(sequence, 6);
+}
+
+/// The sequence is odd before anything changes, and even behind.
+#[test]
+fn what_changes_is_between() {
+    let (written, mut sequence) = (Written::default(), 0);
+    clock().publish(&written, 0, &mut sequence);
+    let told = written.take();
+    Clock::withdraw(&written, 0, &mut sequence);
+    let withdrawn = written.take();
+    for (stores, before) in [(told, 0), (withdrawn, 2)] {
+        let [first, between @ .., last] = stores.as_slice() else {
+            panic!("{stores:?}");
+        };
+        assert_eq!((*first, *last), ((0, before + 1), (0, before + 2)));
+        assert!(!between.is_empty());
+        assert!(between.iter().all(|(at, _)| *at != 0), "{between:?}");
+    }
+    assert_eq!(sequence, 4);
 }
 
 #[test]

@@ -144,4 +144,7 @@ fn odd_beats() {
     for beats in [u64::MAX, 0, 1, 0, u64::MAX] {
         assert_eq!(watch.look(watch.due(), beats), Pulse::Beats);
     }
+    for beats in (0..100).rev() {
+        assert_eq!(watch.look(watch.due(), beats), Pulse::Beats);
+    }
 }

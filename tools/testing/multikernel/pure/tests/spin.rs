@@ -31,6 +31,17 @@ fn short_waits_are_looked_through() {
     }
 }
 
+/// One that took as long as the look does not make it longer.
+#[test]
+fn the_look_is_as_long_as_the_waits() {
+    let spin = after(1, 1);
+    assert_eq!(spin.ns(MAX), 10 * US);
+    spin.learn(u64::from(10 * US), MAX);
+    assert_eq!(spin.ns(MAX), 10 * US);
+    spin.learn(u64::from(10 * US) + 1, MAX);
+    assert_eq!(spin.ns(MAX), 20 * US);
+}
+
 #[test]
 fn long_waits_are_not() {
     for waited in [u64::from(MAX), u64::from(MAX) + 1, u64::MAX] {

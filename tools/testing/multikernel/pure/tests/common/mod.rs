@@ -3,6 +3,10 @@
 //! What several tests need. Each uses some of it.
 #![allow(dead_code)]
 
+use std::cell::RefCell;
+
+use multikernel_pure::pure::clock::Clock;
+use multikernel_pure::pure::half::Halves;
 use multikernel_pure::pure::range::Range;
 
 /// A kernel: the size of its file, and how it starts.
@@ -49,6 +53,41 @@ impl Kernel {
     pub fn with(mut self, at: usize, bytes: &[u8]) -> Self {
         self.head[at..at + bytes.len()].copy_from_slice(bytes);
         self
+    }
+}
+
+/// What one side writes, one word after the other: where, and what.
+#[derive(Default)]
+pub struct Written(RefCell<Vec<(usize, u64)>>);
+
+impl Written {
+    pub fn take(&self) -> Vec<(usize, u64)> {
+        self.0.take()
+    }
+}
+
+impl Halves for Written {
+    fn load(&self, _at: usize) -> u64 {
+        unreachable!("it only writes");
+    }
+
+    fn store(&self, at: usize, word: u64) {
+        self.0.borrow_mut().push((at, word));
+    }
+
+    fn fence(&self) {}
+}
+
+/// A host's time.
+pub fn clock() -> Clock {
+    Clock {
+        tsc: 1_000_000,
+        realtime_ns: 1_800_000_000_000_000_000,
+        // 2.5 GHz.
+        multiplier: (2 << 30) / 5,
+        shift: 30,
+        tai_offset: 37,
+        is_synchronized: false,
     }
 }
 
