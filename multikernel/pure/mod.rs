@@ -40,6 +40,7 @@ pub mod message;
 pub mod name;
 pub mod pagewalk;
 pub mod paging;
+pub mod pool;
 pub mod printk;
 pub mod range;
 pub mod realmode;
