@@ -28,7 +28,8 @@ come_back() {
 		tar -C "$source" -cf - -T - | tar -C "$tree" -xf -
 	git -C "$tree" add -A
 	git -C "$tree" commit -q -m base
-	git -C "$tree" am -q "$BUILD"/series/000[1-9]*.patch "$BUILD"/series/001*.patch
+	find "$BUILD/series" -name '*.patch' ! -name '0000-*' -print0 | sort -z |
+		xargs -0 git -C "$tree" am -q
 }
 
 # A file of ours is there as it is here.
