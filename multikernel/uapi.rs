@@ -49,6 +49,8 @@ unsafe impl AsBytes for mk_range {}
 // SAFETY: As above.
 unsafe impl AsBytes for mk_channel_entry {}
 // SAFETY: As above.
+unsafe impl AsBytes for mk_pool_entry {}
+// SAFETY: As above.
 unsafe impl AsBytes for mk_event {}
 // SAFETY: All fields are numbers and arrays of them.
 unsafe impl Zeroable for mk_event {}

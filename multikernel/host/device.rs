@@ -6,7 +6,7 @@ use super::{
     events::Reader,
     fail::Outcome,
     handle::Handle,
-    ioctl,
+    ioctl, memory,
     registry::{permit, Host},
 };
 use crate::uapi::*;
@@ -37,6 +37,10 @@ impl MiscDevice for Host {
                 Ok(0)
             }),
             MK_LIST => ioctl::call(arg, 0, |arg: &mut mk_list| list(&host, arg).map(|()| 0)),
+            MK_POOLS => ioctl::call(arg, 0, |arg: &mut mk_list| {
+                let entries = Iterator::chain(host.pools().entries(), memory::entries());
+                ioctl::write_list(arg, entries).map(|()| 0)
+            }),
             MK_EVENTS => ioctl::call(arg, 0, |arg: &mut mk_events| {
                 ioctl::reserved(arg.reserved)?;
                 Ok(Reader::open(host.into(), arg.event_size)?.install() as isize)

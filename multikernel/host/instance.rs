@@ -242,7 +242,9 @@ impl Instance {
             work.loaded = None;
             self.publish_memory(None);
             self.status.lock().node = node;
-            let memory = Memory::take(bytes, &nodes, &self.name, largest).map_err(Undone::lost)?;
+            let pools = self.host.pools();
+            let memory =
+                Memory::take(bytes, pools, &nodes, &self.name, largest).map_err(Undone::lost)?;
             let memory = Arc::new(memory, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
             self.publish_memory(Some(memory));
             work.clean = true;

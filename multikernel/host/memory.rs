@@ -2,10 +2,14 @@
 
 //! The memory of an instance.
 
-use super::fail::{fail, Outcome};
+use super::{
+    fail::{fail, Outcome},
+    pools::{Claim, Pools},
+};
 use crate::{
     pure::{name::Name, range::Range},
     sys::{contig::Contig, ffi, iomem::Named},
+    uapi::*,
 };
 use kernel::{prelude::*, sizes::SZ_1M};
 
@@ -23,11 +27,40 @@ const HOST_USES: u64 = 16 * SZ_1M as u64;
 /// What the host keeps of what is free, at least.
 const HOST_KEEPS: u64 = 64 * SZ_1M as u64;
 
-/// A piece of contiguous memory, with its name in `/proc/iomem`.
-struct Piece {
-    /// Dropped first: another instance may have the pages as soon as they are free.
-    _name: Pin<KBox<Named>>,
+/// Contiguous memory that was taken from somewhere.
+pub(crate) struct Share {
+    /// On a part of a pool. Dropped first: another instance may have the pages as soon as they are
+    /// free.
+    _claim: Option<Claim>,
     memory: Contig,
+}
+
+impl Share {
+    pub(crate) fn new(memory: Contig, claim: Option<Claim>) -> Self {
+        Self {
+            _claim: claim,
+            memory,
+        }
+    }
+}
+
+/// Where memory can be taken from.
+pub(crate) trait Source {
+    /// The next size to try, at most `bytes`.
+    fn fitting(&self, bytes: u64) -> u64;
+
+    /// Takes one piece. `None`: so much is not there.
+    fn take(&self, bytes: u64) -> Result<Option<Share>>;
+}
+
+/// The page allocator of a node.
+struct Node(i32);
+
+/// A share, with its name in `/proc/iomem`.
+struct Piece {
+    /// Dropped first: as a claim.
+    _name: Pin<KBox<Named>>,
+    share: Share,
 }
 
 /// The memory of one instance: zeroed when taken, zeroed and given back when dropped.
@@ -38,30 +71,51 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Takes `bytes`, from the first of `nodes` that has them, or from several.
+    /// Takes `bytes` from the pools of the first of `nodes` that has them, or of several. What
+    /// these have not comes from the page allocator.
     ///
     /// On `ENOMEM`, `largest` says how many bytes could be had.
-    pub(crate) fn take(bytes: u64, nodes: &[i32], name: &Name, largest: &mut u64) -> Outcome<Self> {
-        // What cannot be had is tried for, too: nothing else tells how much can.
-        let wanted = bytes.min(available() / ALIGN * ALIGN);
-        let mut missing = wanted;
+    pub(crate) fn take(
+        bytes: u64,
+        pools: &Pools,
+        nodes: &[i32],
+        name: &Name,
+        largest: &mut u64,
+    ) -> Outcome<Self> {
+        let mut missing = bytes;
         let mut taken = KVec::new();
         for &node in nodes {
-            gather(node, &mut missing, &mut taken)?;
-            if missing == 0 {
-                break;
+            // One that has all of it is better than several.
+            let whole = missing;
+            for pool in pools
+                .of_node(node)
+                .filter(|pool| pool.fitting(whole) == whole)
+            {
+                gather(pool, &mut missing, &mut taken)?;
+            }
+            for pool in pools.of_node(node) {
+                gather(pool, &mut missing, &mut taken)?;
             }
         }
-        let had = wanted - missing;
-        if had < bytes {
-            *largest = match had.saturating_sub(HOST_USES) {
+        let of_pools = bytes - missing;
+
+        // What cannot be had is tried for, too: nothing else tells how much can.
+        let wanted = missing.min(available() / ALIGN * ALIGN);
+        missing = wanted;
+        for &node in nodes {
+            gather(&Node(node), &mut missing, &mut taken)?;
+        }
+        let at_run_time = wanted - missing;
+        if of_pools + at_run_time < bytes {
+            *largest = match of_pools + at_run_time.saturating_sub(HOST_USES) {
                 less if less < MIN => 0,
                 less => less,
             };
             return Err(too_much(bytes, *largest));
         }
         let mut pieces = KVec::<Piece>::with_capacity(taken.len(), GFP_KERNEL)?;
-        for memory in taken {
+        for share in taken {
+            let memory = &share.memory;
             memory.zero();
             let name = Named::new(
                 memory.start(),
@@ -70,12 +124,9 @@ impl Memory {
             )?;
             let place = pieces
                 .iter()
-                .position(|piece| piece.memory.start() > memory.start())
+                .position(|piece| piece.share.memory.start() > memory.start())
                 .unwrap_or(pieces.len());
-            let piece = Piece {
-                _name: name,
-                memory,
-            };
+            let piece = Piece { _name: name, share };
             pieces
                 .insert_within_capacity(place, piece)
                 .map_err(|_| ENOMEM)?;
@@ -87,11 +138,14 @@ impl Memory {
         self.bytes
     }
 
+    fn contiguous(&self) -> impl Iterator<Item = &Contig> {
+        self.pieces.iter().map(|piece| &piece.share.memory)
+    }
+
     /// Its ranges, in the order of their addresses.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range> + '_ {
-        self.pieces
-            .iter()
-            .filter_map(|piece| Range::new(piece.memory.start(), piece.memory.bytes()))
+        self.contiguous()
+            .filter_map(|memory| Range::new(memory.start(), memory.bytes()))
     }
 
     pub(crate) fn nr_ranges(&self) -> usize {
@@ -111,9 +165,7 @@ impl Memory {
 
     /// The piece in which physical address `at` lies.
     pub(crate) fn piece(&self, at: u64) -> Result<&Contig> {
-        self.pieces
-            .iter()
-            .map(|piece| &piece.memory)
+        self.contiguous()
             .find(|memory| (memory.start()..memory.end()).contains(&at))
             .ok_or(EFAULT)
     }
@@ -123,9 +175,7 @@ impl Memory {
     }
 
     pub(crate) fn zero(&self) {
-        for piece in &self.pieces {
-            piece.memory.zero();
-        }
+        self.contiguous().for_each(Contig::zero);
     }
 }
 
@@ -148,39 +198,79 @@ impl crate::pure::memory::Memory for Memory {
     }
 }
 
-/// What may be taken without starving the host.
+const PAGE: u64 = kernel::page::PAGE_SIZE as u64;
+
+/// What may be taken from the page allocator without starving the host.
 fn available() -> u64 {
     // SAFETY: It may be called anywhere.
-    let pages = u64::try_from(unsafe { ffi::si_mem_available() }).unwrap_or(0);
-    (pages * kernel::page::PAGE_SIZE as u64).saturating_sub(HOST_KEEPS)
+    let pages = unsafe { ffi::mk_available_pages() } as u64;
+    (pages * PAGE).saturating_sub(HOST_KEEPS)
 }
 
-/// Takes up to `missing` bytes from `node`, in as few pieces as it finds.
-///
-/// The page allocator looks for a piece at multiples of the piece's own size, so after the whole
-/// has failed, powers of two find most.
-fn gather(node: i32, missing: &mut u64, taken: &mut KVec<Contig>) -> Outcome {
+/// Takes up to `missing` bytes from `source`, in as few pieces as it finds.
+fn gather(source: &impl Source, missing: &mut u64, taken: &mut KVec<Share>) -> Outcome {
     let mut size = *missing;
-    while *missing > 0 && size >= PIECE_MIN.min(*missing) && taken.len() < PIECES_MAX {
-        size = size.min(*missing);
-        // Not even looked for where it cannot be: looking moves pages around.
-        // SAFETY: It only adds up counters.
-        let free = unsafe { ffi::mk_free_pages(node) } as u64 * kernel::page::PAGE_SIZE as u64;
-        let found = if size <= free {
-            Contig::new(size, node)
-        } else {
-            None
-        };
-        match found {
-            Some(piece) => {
-                *missing -= piece.bytes();
-                taken.push(piece, GFP_KERNEL)?;
+    while *missing > 0 && taken.len() < PIECES_MAX {
+        size = source.fitting(size.min(*missing));
+        if size < PIECE_MIN.min(*missing) {
+            break;
+        }
+        match source.take(size)? {
+            Some(share) => {
+                *missing -= share.memory.bytes();
+                taken.push(share, GFP_KERNEL)?;
             }
-            None if size.is_power_of_two() => size /= 2,
-            None => size = 1 << size.ilog2(),
+            None => size = smaller(size),
         }
     }
     Ok(())
+}
+
+/// What to try when `size` was not to be had.
+///
+/// The page allocator looks for a piece at multiples of the piece's own size, so after the whole
+/// has failed, powers of two find most.
+fn smaller(size: u64) -> u64 {
+    match size.checked_ilog2() {
+        Some(log) if !size.is_power_of_two() => 1 << log,
+        _ => size / 2,
+    }
+}
+
+impl Node {
+    fn free(&self) -> u64 {
+        // SAFETY: It only adds up counters.
+        unsafe { ffi::mk_free_pages(self.0) as u64 * PAGE }
+    }
+
+    /// What `MK_POOLS` tells of it.
+    fn entry(&self) -> mk_pool_entry {
+        mk_pool_entry {
+            start: 0,
+            // SAFETY: It only adds up counters.
+            bytes: unsafe { ffi::mk_node_pages(self.0) as u64 * PAGE },
+            free: self.free().min(available()) / ALIGN * ALIGN,
+            largest: 0,
+            node: self.0,
+            kind: MK_POOL_RUN_TIME,
+        }
+    }
+}
+
+impl Source for Node {
+    /// What cannot be there is not even looked for: looking moves pages around.
+    fn fitting(&self, bytes: u64) -> u64 {
+        let free = self.free();
+        let mut size = bytes;
+        while size > free {
+            size = smaller(size);
+        }
+        size
+    }
+
+    fn take(&self, bytes: u64) -> Result<Option<Share>> {
+        Ok(Contig::new(bytes, self.0).map(|memory| Share::new(memory, None)))
+    }
 }
 
 fn too_much(bytes: u64, largest: u64) -> super::fail::Fail {
@@ -199,10 +289,24 @@ fn too_much(bytes: u64, largest: u64) -> super::fail::Fail {
     )
 }
 
+/// What `MK_POOLS` tells of the page allocators.
+pub(crate) fn entries() -> impl Iterator<Item = mk_pool_entry> {
+    all_nodes()
+        .filter(has_memory)
+        .map(|node| Node(node).entry())
+}
+
+fn all_nodes() -> impl Iterator<Item = i32> {
+    0..kernel::bindings::MAX_NUMNODES as i32
+}
+
+fn has_memory(node: &i32) -> bool {
+    // SAFETY: It only reads a mask.
+    unsafe { ffi::mk_node_has_memory(*node) }
+}
+
 /// The nodes to take memory from: `wanted` alone, or that of the CPUs first and then the others.
 pub(crate) fn nodes(wanted: Option<i32>, of_cpus: Option<i32>) -> Outcome<KVec<i32>> {
-    // SAFETY: It only reads a mask.
-    let has_memory = |node: &i32| unsafe { ffi::mk_node_has_memory(*node) };
     let mut nodes = KVec::new();
     if let Some(node) = wanted {
         if !has_memory(&node) {
@@ -215,8 +319,7 @@ pub(crate) fn nodes(wanted: Option<i32>, of_cpus: Option<i32>) -> Outcome<KVec<i
         nodes.push(node, GFP_KERNEL)?;
         return Ok(nodes);
     }
-    let all = 0..kernel::bindings::MAX_NUMNODES as i32;
-    let others = all.filter(|node| Some(*node) != of_cpus);
+    let others = all_nodes().filter(|node| Some(*node) != of_cpus);
     for node in Iterator::chain(of_cpus.into_iter(), others).filter(has_memory) {
         nodes.push(node, GFP_KERNEL)?;
     }

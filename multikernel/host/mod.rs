@@ -17,6 +17,7 @@ pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod loader;
 pub(crate) mod memory;
+pub(crate) mod pools;
 pub(crate) mod registry;
 pub(crate) mod slots;
 pub(crate) mod watcher;

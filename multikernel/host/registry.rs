@@ -9,6 +9,7 @@ use super::{
     instance::Instance,
     link::{Link, Request, Wish},
     loader::Bell,
+    pools::Pools,
     slots::{page_is_ram, Slot, Slots},
 };
 use crate::{
@@ -35,6 +36,7 @@ const ASKED_BYTES_MAX: u64 = 16 << 20;
 #[pin_data]
 pub(crate) struct Host {
     slots: Arc<Slots>,
+    pools: Pools,
     spare_apic_id: Option<u8>,
     /// What the instance in each slot rings.
     bells: KVec<SlotBell>,
@@ -108,6 +110,7 @@ impl Host {
         Arc::pin_init(
             try_pin_init!(Self {
                 slots,
+                pools: Pools::new()?,
                 spare_apic_id,
                 bells,
                 blockers,
@@ -126,6 +129,11 @@ impl Host {
 
     pub(crate) fn has_apics(&self) -> bool {
         self.blockers & u64::from(MK_BLOCKED_APIC) == 0
+    }
+
+    /// Memory that was set aside.
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// How many slots there are.
@@ -206,7 +214,8 @@ impl Host {
                 | MK_FEATURE_AGENT
                 | MK_FEATURE_CHANNELS
                 | MK_FEATURE_CONSOLE
-                | MK_FEATURE_EVENTS,
+                | MK_FEATURE_EVENTS
+                | MK_FEATURE_POOLS,
         );
         query.blockers = self.blockers();
         // SAFETY: They only read what the kernel found out about the machine.

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Physically contiguous pages, taken from the page allocator.
+//! Physically contiguous pages, taken from the page allocator or from a pool.
 
 use super::{ffi, physical::Physical};
+use crate::pure::range::Range;
 use core::ops::Deref;
 use kernel::{page::PAGE_SIZE, prelude::*};
+
+/// Where pages go back to.
+enum Owner {
+    /// The page allocator.
+    Allocator,
+    /// The CMA area that the pool of this number is.
+    Cma(c_uint),
+    /// Nobody but who looks after a pool that the kernel leaves alone.
+    Pool,
+}
 
 /// Contiguous pages of one NUMA node. They go back when this is dropped.
 pub(crate) struct Contig {
     memory: Physical,
+    owner: Owner,
 }
 
 impl Contig {
@@ -18,14 +30,55 @@ impl Contig {
         let pages = bytes / PAGE_SIZE as u64;
         // SAFETY: It may be called from where one may sleep.
         let pfn = unsafe { ffi::mk_alloc_contig(pages as c_ulong, node) };
+        // SAFETY: The pages are RAM, and ours from now on.
+        unsafe { Self::of(pfn, pages, Owner::Allocator) }
+    }
+
+    /// Takes `bytes` of a pool that is a CMA area ([`super::pool::Pool::take`]).
+    pub(super) fn of_cma(pool: c_uint, bytes: u64, alignment: u64) -> Option<Self> {
+        let pages = bytes / PAGE_SIZE as u64;
+        let order = (alignment / PAGE_SIZE as u64).checked_ilog2()?;
+        // SAFETY: It may be called from where one may sleep.
+        let pfn = unsafe { ffi::mk_pool_alloc(pool, pages as c_ulong, order) };
+        // SAFETY: As above.
+        unsafe { Self::of(pfn, pages, Owner::Cma(pool)) }
+    }
+
+    /// Takes `range`; `Err`: that page frame has a hardware error.
+    ///
+    /// # Safety
+    ///
+    /// It is RAM in the direct map, and the caller's as long as the result lives.
+    pub(super) unsafe fn reserved(range: Range) -> core::result::Result<Self, u64> {
+        let pfn = range.start() / PAGE_SIZE as u64;
+        let pages = range.bytes() / PAGE_SIZE as u64;
+        // SAFETY: By the contract of this function.
+        let good = unsafe { ffi::mk_good_pages(pfn as c_ulong, pages as c_ulong) } as u64;
+        if good < pages {
+            return Err(pfn + good);
+        }
+        Ok(Self {
+            // SAFETY: By the contract of this function.
+            memory: unsafe { Physical::new(range.start(), range.bytes()) },
+            owner: Owner::Pool,
+        })
+    }
+
+    /// `pages` pages from page frame `pfn` on; 0: there are none.
+    ///
+    /// # Safety
+    ///
+    /// They are RAM, and given back only by the result.
+    unsafe fn of(pfn: c_ulong, pages: u64, owner: Owner) -> Option<Self> {
         if pfn == 0 {
             return None;
         }
         Some(Self {
-            // SAFETY: The pages are RAM, ours from now on, and freed only when `self` is dropped.
+            // SAFETY: By the contract of this function.
             memory: unsafe {
                 Physical::new(pfn as u64 * PAGE_SIZE as u64, pages * PAGE_SIZE as u64)
             },
+            owner,
         })
     }
 }
@@ -69,10 +122,13 @@ impl Contig {
 
 impl Drop for Contig {
     fn drop(&mut self) {
-        self.for_good_pages(|pfn, pages| {
+        self.for_good_pages(|pfn, pages| match self.owner {
             // SAFETY: They are ours, and nobody uses them any more. Each page has a reference of
             // its own, so a part can be given back alone.
-            unsafe { ffi::free_contig_range(pfn, pages) }
+            Owner::Allocator => unsafe { ffi::free_contig_range(pfn, pages) },
+            // SAFETY: As above. An area keeps account of single pages.
+            Owner::Cma(pool) => unsafe { ffi::mk_pool_free(pool, pfn, pages) },
+            Owner::Pool => (),
         });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `shim.c` offers, as `shim.h` declares it.
+//! What the files in C offer, as `shim.h` declares it.
 
 // The bindings' own types, behind pointers only.
 #![allow(improper_ctypes)]
@@ -44,6 +44,16 @@ pub(crate) struct ClockBase {
     pub(crate) shift: u32,
     pub(crate) tai_offset: i32,
     pub(crate) is_valid: u64,
+}
+
+/// Memory that was set aside at boot.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct PoolTold {
+    pub(crate) start: u64,
+    pub(crate) bytes: u64,
+    pub(crate) node: i32,
+    pub(crate) is_cma: u32,
 }
 
 pub(crate) type IrqHandler =
@@ -90,7 +100,12 @@ extern "C" {
     pub(crate) fn mk_node_has_memory(node: c_int) -> bool;
     pub(crate) fn mk_alloc_contig(nr_pages: c_ulong, node: c_int) -> c_ulong;
     pub(crate) fn mk_good_pages(pfn: c_ulong, nr_pages: c_ulong) -> c_ulong;
+    pub(crate) fn mk_available_pages() -> c_ulong;
     pub(crate) fn mk_free_pages(node: c_int) -> c_ulong;
+    pub(crate) fn mk_node_pages(node: c_int) -> c_ulong;
+    pub(crate) fn mk_pool(index: c_uint, told: *mut PoolTold) -> bool;
+    pub(crate) fn mk_pool_alloc(index: c_uint, nr_pages: c_ulong, order: c_uint) -> c_ulong;
+    pub(crate) fn mk_pool_free(index: c_uint, pfn: c_ulong, nr_pages: c_ulong);
     pub(crate) fn mk_vma_set_pfnmap(vma: *mut bindings::vm_area_struct);
     pub(crate) fn mk_line_alloc(
         rung: IrqHandler,
@@ -169,7 +184,6 @@ extern "C" {
         data: *mut c_void,
         flags: c_int,
     ) -> *mut bindings::file;
-    pub(crate) fn si_mem_available() -> c_long;
     pub(crate) fn vfree(start: *const c_void);
     pub(crate) fn get_random_bytes(buf: *mut c_void, len: usize);
     pub(crate) fn e820__mapped_any(start: u64, end: u64, kind: c_uint) -> bool;

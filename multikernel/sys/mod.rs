@@ -18,6 +18,7 @@ pub(crate) mod module;
 pub(crate) mod node;
 pub(crate) mod notifier;
 pub(crate) mod physical;
+pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod ticker;

@@ -310,7 +310,18 @@ unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages)
 	return n;
 }
 
-/* Free pages, and those that the kernel can free at once. */
+/* What can be allocated without swapping; not what only movable pages may have. */
+unsigned long mk_available_pages(void)
+{
+	long pages = si_mem_available() - global_zone_page_state(NR_FREE_CMA_PAGES);
+
+	return max(pages, 0L);
+}
+
+/*
+ * Free pages, and those that the kernel can free at once. Those of CMA areas only
+ * the owner of the area can take.
+ */
 unsigned long mk_free_pages(int node)
 {
 	unsigned long free = 0;
@@ -322,8 +333,21 @@ unsigned long mk_free_pages(int node)
 		free += zone_page_state(zone, NR_FREE_PAGES) +
 			zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
 			zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+		/* The counters are not of one moment. */
+		free -= min(free, zone_page_state(zone, NR_FREE_CMA_PAGES));
 	}
 	return free;
+}
+
+/* The pages that the page allocator of a node looks after. */
+unsigned long mk_node_pages(int node)
+{
+	unsigned long pages = 0;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		pages += zone_managed_pages(&NODE_DATA(node)->node_zones[i]);
+	return pages;
 }
 
 void mk_vma_set_pfnmap(struct vm_area_struct *vma)

@@ -42,6 +42,14 @@ struct mk_clock_base {
 	u64 is_valid;
 };
 
+/* Memory that was set aside at boot. */
+struct mk_pool {
+	u64 start;
+	u64 bytes;
+	s32 node;
+	u32 is_cma;
+};
+
 unsigned int mk_apic_mode(void);
 void mk_apic_icr_write(u32 low, u32 apic_id);
 u32 mk_boot_cpu_apic_id(void);
@@ -69,7 +77,12 @@ void mk_cond_resched(void);
 bool mk_node_has_memory(int node);
 unsigned long mk_alloc_contig(unsigned long nr_pages, int node);
 unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages);
+unsigned long mk_available_pages(void);
 unsigned long mk_free_pages(int node);
+unsigned long mk_node_pages(int node);
+bool mk_pool(unsigned int index, struct mk_pool *told);
+unsigned long mk_pool_alloc(unsigned int index, unsigned long nr_pages, unsigned int order);
+void mk_pool_free(unsigned int index, unsigned long pfn, unsigned long nr_pages);
 struct vm_area_struct;
 void mk_vma_set_pfnmap(struct vm_area_struct *vma);
 int mk_line_alloc(irq_handler_t rung, irq_handler_t handler, const char *name, void *data,

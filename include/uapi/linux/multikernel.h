@@ -50,6 +50,7 @@ struct mk_header {
 #define MK_OPEN			_IO(MK_IOC, 0x02)
 #define MK_LIST			_IO(MK_IOC, 0x03)
 #define MK_EVENTS		_IO(MK_IOC, 0x04)
+#define MK_POOLS		_IO(MK_IOC, 0x05)
 
 /* mk_query.features */
 #define MK_FEATURE_MMAP		(1ULL << 0)	/* memory can be mapped, read-only */
@@ -58,6 +59,7 @@ struct mk_header {
 #define MK_FEATURE_CHANNELS	(1ULL << 3)	/* there are channels */
 #define MK_FEATURE_CONSOLE	(1ULL << 4)	/* instances with an agent have a console */
 #define MK_FEATURE_EVENTS	(1ULL << 5)	/* events can be read */
+#define MK_FEATURE_POOLS	(1ULL << 6)	/* where memory comes from can be read */
 
 /* mk_query.blockers: why this host cannot start an instance */
 #define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown, as for kexec */
@@ -153,6 +155,37 @@ struct mk_list {
 	__aligned_u64 entries;
 	__u32 nr_entries;
 	__u32 entry_size;
+};
+
+/* mk_pool_entry.kind; later versions may know more */
+#define MK_POOL_RESERVED	1	/* set aside at boot: the host leaves it alone */
+#define MK_POOL_CMA		2	/* set aside at boot: used for movable pages */
+#define MK_POOL_RUN_TIME	3	/* no pool, but what the page allocator has */
+
+/**
+ * struct mk_pool_entry - where the memory of instances comes from, as MK_POOLS tells it
+ * @start: physical address of the pool; 0 for MK_POOL_RUN_TIME
+ * @bytes: size of the pool; for MK_POOL_RUN_TIME, all that the page allocator
+ *	of @node looks after
+ * @free: bytes that no instance has; for MK_POOL_RUN_TIME, those that could be
+ *	had now, at most: some of it may not be found in pieces that are large
+ *	enough, and all nodes together may have less
+ * @largest: the largest piece of @free; 0 for MK_POOL_RUN_TIME, as only trying
+ *	tells it
+ * @node: NUMA node of the memory
+ * @kind: MK_POOL_...
+ *
+ * MK_POOLS takes a struct mk_list. The pools come first, in the order in which
+ * memory is taken from those of a node, then the page allocator of each node
+ * that has memory.
+ */
+struct mk_pool_entry {
+	__aligned_u64 start;
+	__aligned_u64 bytes;
+	__aligned_u64 free;
+	__aligned_u64 largest;
+	__s32 node;
+	__u32 kind;
 };
 
 /**

@@ -50,6 +50,7 @@ static const struct call CALLS[] = {
 	  .zeroed = EINVAL },
 	{ "MK_OPEN", MK_OPEN, true, sizeof(struct mk_name), .zeroed = EINVAL },
 	{ "MK_LIST", MK_LIST, true, sizeof(struct mk_list) },
+	{ "MK_POOLS", MK_POOLS, true, sizeof(struct mk_list) },
 	{ "MK_EVENTS", MK_EVENTS, true, sizeof(struct mk_events),
 	  .reserved = offsetof(struct mk_events, reserved), .zeroed = EINVAL },
 	{ "MK_SET_CPUS", MK_SET_CPUS, false, sizeof(struct mk_cpus), MK_CPUS_SPLIT_CORES,
@@ -398,6 +399,12 @@ TEST_F_TIMEOUT(abi, arrays_that_cannot_be_written, TIMEOUT)
 		self->argument.list.entry_size = sizeof(struct mk_list_entry);
 		EXPECT_REFUSED(&host, EFAULT, "",
 			       mk_call(self->device, MK_LIST, &self->argument));
+		zeroed(&self->argument, sizeof(struct mk_list));
+		self->argument.list.entries = wrong[n];
+		self->argument.list.nr_entries = 1;
+		self->argument.list.entry_size = sizeof(struct mk_pool_entry);
+		EXPECT_REFUSED(&host, EFAULT, "",
+			       mk_call(self->device, MK_POOLS, &self->argument));
 		zeroed(&self->argument, sizeof(struct mk_info));
 		self->argument.info.ranges = wrong[n];
 		self->argument.info.nr_ranges = 1;
@@ -620,7 +627,8 @@ TEST_F_TIMEOUT(abi, query, TIMEOUT)
 	EXPECT_LE(8, query.nr_slots);
 	EXPECT_EQ(query.nr_slots - query.nr_instances, query.nr_slots_free);
 	EXPECT_EQ(MK_FEATURE_MMAP | MK_FEATURE_STOP_REASON | MK_FEATURE_AGENT |
-		  MK_FEATURE_CHANNELS | MK_FEATURE_CONSOLE | MK_FEATURE_EVENTS, query.features);
+		  MK_FEATURE_CHANNELS | MK_FEATURE_CONSOLE | MK_FEATURE_EVENTS |
+		  MK_FEATURE_POOLS, query.features);
 	EXPECT_EQ(0, query.blockers);
 	EXPECT_LT(0, query.tsc_khz);
 	EXPECT_TRUE(query.apic_mode == MK_APIC_XAPIC || query.apic_mode == MK_APIC_X2APIC);
@@ -809,9 +817,11 @@ TEST_F_TIMEOUT(list, entries_without_a_size, TIMEOUT)
 
 	mk_host(self->device, &host);
 	EXPECT_REFUSED(&host, EINVAL, "entry_size", mk_call(self->device, MK_LIST, &list));
+	EXPECT_REFUSED(&host, EINVAL, "entry_size", mk_call(self->device, MK_POOLS, &list));
 	/* Larger than any structure, as above. */
 	list.entry_size = 4097;
 	EXPECT_REFUSED(&host, E2BIG, "entry_size", mk_call(self->device, MK_LIST, &list));
+	EXPECT_REFUSED(&host, E2BIG, "entry_size", mk_call(self->device, MK_POOLS, &list));
 }
 
 TEST_HARNESS_MAIN

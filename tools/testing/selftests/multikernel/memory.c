@@ -34,67 +34,11 @@ FIXTURE_TEARDOWN(memory)
 	MK_TEARDOWN;
 }
 
-/* MK_SET_MEMORY in full. */
-static int set_memory(int fd, __u64 bytes, __s32 node, __u64 *largest)
-{
-	struct mk_memory memory = {
-		.header = { .size = sizeof(memory) },
-		.bytes = bytes,
-		.node = node,
-	};
-	int result = mk_call(fd, MK_SET_MEMORY, &memory);
-
-	*largest = memory.largest;
-	return result;
-}
-
-/* Its ranges; returns how many, or -errno. */
-static int ranges_of(int fd, struct mk_range *ranges, __u32 room)
-{
-	struct mk_info info = {
-		.header = { .size = sizeof(info) },
-		.ranges = (uintptr_t)ranges,
-		.nr_ranges = room,
-	};
-	int result = mk_call(fd, MK_INFO, &info);
-
-	return result < 0 ? result : (int)info.nr_ranges;
-}
-
 static __u64 bytes_of(int fd)
 {
 	struct mk_info info;
 
 	return mk_info(fd, &info) < 0 ? 0 : info.memory;
-}
-
-/* Whether a line of /proc/iomem says that @range is that of the instance @name. */
-static bool is_named(const struct mk_range *range, const char *name)
-{
-	FILE *file = fopen("/proc/iomem", "re");
-	char line[256], wanted[128];
-	bool found = false;
-
-	if (!file)
-		return false;
-	snprintf(wanted, sizeof(wanted), "%08llx-%08llx : multikernel: %s\n", range->start,
-		 range->start + range->bytes - 1, name);
-	/* It is indented below what it is in. */
-	while (!found && fgets(line, sizeof(line), file))
-		found = !strcmp(line + strspn(line, " "), wanted);
-	fclose(file);
-	return found;
-}
-
-static bool is_zero(const void *memory, __u64 bytes)
-{
-	const __u64 *words = memory;
-
-	for (__u64 n = 0; n < bytes / sizeof(*words); n++) {
-		if (words[n])
-			return false;
-	}
-	return true;
 }
 
 /* ---- sizes --------------------------------------------------------------- */
@@ -115,7 +59,7 @@ TEST_F_TIMEOUT(memory, sizes_that_are_refused, TIMEOUT)
 
 		snprintf(text, sizeof(text), "%llu bytes", SIZES[n]);
 		EXPECT_REFUSED(&self->with, EINVAL, text,
-			       set_memory(self->instance, SIZES[n], MK_NODE_ANY, &largest));
+			       mk_set_memory_of(self->instance, SIZES[n], MK_NODE_ANY, &largest));
 		EXPECT_EQ(0, largest);
 	}
 	EXPECT_EQ(MEMORY, bytes_of(self->instance));
@@ -132,9 +76,9 @@ TEST_F_TIMEOUT(memory, nodes_that_are_refused, TIMEOUT)
 
 		snprintf(text, sizeof(text), "node %d", NODES[n]);
 		EXPECT_REFUSED(&self->with, EINVAL, text,
-			       set_memory(self->instance, MEMORY, NODES[n], &largest));
+			       mk_set_memory_of(self->instance, MEMORY, NODES[n], &largest));
 	}
-	EXPECT_OK(set_memory(self->instance, MEMORY, 0, &largest));
+	EXPECT_OK(mk_set_memory_of(self->instance, MEMORY, 0, &largest));
 }
 
 TEST_F_TIMEOUT(memory, more_than_there_is, TIMEOUT)
@@ -147,7 +91,7 @@ TEST_F_TIMEOUT(memory, more_than_there_is, TIMEOUT)
 		char text[64];
 
 		EXPECT_REFUSED(&self->with, ENOMEM, "cannot be had",
-			       set_memory(self->instance, sizes[n], MK_NODE_ANY, &largest));
+			       mk_set_memory_of(self->instance, sizes[n], MK_NODE_ANY, &largest));
 		EXPECT_EQ(0, largest % MK_MEMORY_ALIGN);
 		EXPECT_LE(MK_MEMORY_MIN, largest);
 		EXPECT_GT(total, largest);
@@ -157,9 +101,41 @@ TEST_F_TIMEOUT(memory, more_than_there_is, TIMEOUT)
 	}
 
 	/* It is no empty promise, and most of what was free. */
-	EXPECT_OK(set_memory(self->instance, largest, MK_NODE_ANY, &larger));
+	EXPECT_OK(mk_set_memory_of(self->instance, largest, MK_NODE_ANY, &larger));
 	EXPECT_EQ(largest, bytes_of(self->instance));
 	EXPECT_GE(largest + 256 * MIB, self->with.memory);
+}
+
+/* What is told of it is no less than what can be had, and goes with what is taken. */
+TEST_F_TIMEOUT(memory, where_it_comes_from, TIMEOUT)
+{
+	struct mk_pool_entry entries[MK_POOLS_ROOM];
+	__u64 free = 0, then = 0, largest;
+	int count = mk_pools(self->device, entries, ARRAY_LEN(entries)), nodes = 0;
+
+	ASSERT_LE(1, count);
+	ASSERT_GE(ARRAY_LEN(entries), count);
+	for (int n = 0; n < count; n++) {
+		EXPECT_EQ(0, entries[n].free % MK_MEMORY_ALIGN);
+		EXPECT_GE(entries[n].bytes, entries[n].free);
+		EXPECT_GE(entries[n].free, entries[n].largest);
+		EXPECT_LE(0, entries[n].node);
+		free += entries[n].free;
+		if (entries[n].kind != MK_POOL_RUN_TIME)
+			continue;
+		nodes++;
+		EXPECT_EQ(0, entries[n].start);
+		EXPECT_EQ(0, entries[n].largest);
+	}
+	EXPECT_LT(0, nodes);
+	EXPECT_EQ(-ENOMEM, mk_set_memory_of(self->instance, 1ULL << 40, MK_NODE_ANY, &largest));
+	EXPECT_GE(free + MK_MEMORY_NOISE, largest);
+
+	ASSERT_OK(mk_set_memory(self->instance, 4 * MEMORY));
+	ASSERT_EQ(count, mk_pools(self->device, entries, ARRAY_LEN(entries)));
+	for (int n = 0; n < count; n++)
+		then += entries[n].free;
+	EXPECT_GE(free + MK_MEMORY_NOISE, then + 4 * MEMORY);
 }
 
 /* What it had goes first; so nothing is left when the call fails then. */
@@ -172,10 +148,10 @@ TEST_F_TIMEOUT(memory, lost_with_what_cannot_be_had, TIMEOUT)
 	ASSERT_OK(mk_set_memory(self->instance, MEMORY));
 	ASSERT_OK(mk_load(self->instance, kernel, -1, NULL));
 	EXPECT_REFUSED(&self->with, ENOMEM, "cannot be had",
-		       set_memory(self->instance, 1ULL << 40, MK_NODE_ANY, &largest));
+		       mk_set_memory_of(self->instance, 1ULL << 40, MK_NODE_ANY, &largest));
 	EXPECT_EQ(MK_STATE_CREATED, mk_state(self->instance));
 	EXPECT_EQ(0, bytes_of(self->instance));
-	EXPECT_EQ(0, ranges_of(self->instance, NULL, 0));
+	EXPECT_EQ(0, mk_ranges(self->instance, NULL, 0));
 	EXPECT_REFUSED(&self->with, EBADFD, "set its memory",
 		       mk_load(self->instance, kernel, -1, NULL));
 	close(kernel);
@@ -197,14 +173,15 @@ TEST_F_TIMEOUT(memory, ranges, TIMEOUT)
 		int count;
 
 		ASSERT_OK(mk_set_memory(self->instance, SIZES[n]));
-		count = ranges_of(self->instance, ranges, ARRAY_LEN(ranges));
+		count = mk_ranges(self->instance, ranges, ARRAY_LEN(ranges));
 		ASSERT_LE(1, count);
 		ASSERT_GE(RANGES_MAX, count);
 		for (int range = 0; range < count; range++) {
 			EXPECT_EQ(0, ranges[range].start % MK_MEMORY_ALIGN);
 			EXPECT_EQ(0, ranges[range].bytes % MK_MEMORY_ALIGN);
 			EXPECT_LT(0, ranges[range].bytes);
-			EXPECT_TRUE(is_named(&ranges[range], "memory"))
+			EXPECT_TRUE(mk_is_in_iomem(ranges[range].start, ranges[range].bytes,
+						   "multikernel: memory"))
 				TH_LOG("%llx is not named", ranges[range].start);
 			if (range) {
 				EXPECT_LE(ranges[range - 1].start + ranges[range - 1].bytes,
@@ -221,7 +198,7 @@ TEST_F_TIMEOUT(memory, ranges, TIMEOUT)
 		map = mk_map(self->instance, &bytes);
 		ASSERT_NE(MAP_FAILED, map);
 		EXPECT_EQ(SIZES[n], bytes);
-		EXPECT_TRUE(is_zero(map, bytes));
+		EXPECT_TRUE(mk_is_zero(map, bytes));
 		ASSERT_EQ(0, munmap((void *)map, bytes));
 	}
 }
@@ -243,7 +220,7 @@ TEST_F_TIMEOUT(memory, is_zero_at_first, TIMEOUT)
 		ASSERT_OK(mk_set_memory(self->instance, bytes));
 		map = mk_map(self->instance, &mapped);
 		ASSERT_NE(MAP_FAILED, map);
-		EXPECT_TRUE(is_zero(map, mapped));
+		EXPECT_TRUE(mk_is_zero(map, mapped));
 		ASSERT_EQ(0, munmap((void *)map, mapped));
 	}
 }
@@ -337,10 +314,10 @@ TEST_F_TIMEOUT(memory, mapping_stays_read_only, TIMEOUT)
 	EXPECT_EQ(EACCES, errno);
 	/* Nor does it grow beyond the end. */
 	EXPECT_EQ(MAP_FAILED, mremap(map, bytes, bytes + 4096, MREMAP_MAYMOVE));
-	EXPECT_TRUE(is_zero(map, bytes));
+	EXPECT_TRUE(mk_is_zero(map, bytes));
 	/* Parts of it can go. */
 	ASSERT_EQ(0, munmap((char *)map + MEMORY / 2, 4096));
-	EXPECT_TRUE(is_zero(map, MEMORY / 2));
+	EXPECT_TRUE(mk_is_zero(map, MEMORY / 2));
 	ASSERT_EQ(0, munmap(map, MEMORY));
 }
 

@@ -72,15 +72,48 @@ int mk_set_cpus(int fd, const __u32 *cpus, __u32 nr_cpus)
 	return mk_call(fd, MK_SET_CPUS, &argument);
 }
 
-int mk_set_memory(int fd, __u64 bytes)
+int mk_set_memory_of(int fd, __u64 bytes, __s32 node, __u64 *largest)
 {
 	struct mk_memory argument = {
 		.header = { .size = sizeof(argument) },
 		.bytes = bytes,
-		.node = MK_NODE_ANY,
+		.node = node,
 	};
+	int result = mk_call(fd, MK_SET_MEMORY, &argument);
 
-	return mk_call(fd, MK_SET_MEMORY, &argument);
+	if (largest)
+		*largest = argument.largest;
+	return result;
+}
+
+int mk_set_memory(int fd, __u64 bytes)
+{
+	return mk_set_memory_of(fd, bytes, MK_NODE_ANY, NULL);
+}
+
+int mk_ranges(int fd, struct mk_range *ranges, __u32 room)
+{
+	struct mk_info info = {
+		.header = { .size = sizeof(info) },
+		.ranges = (uintptr_t)ranges,
+		.nr_ranges = room,
+	};
+	int result = mk_call(fd, MK_INFO, &info);
+
+	return result < 0 ? result : (int)info.nr_ranges;
+}
+
+int mk_pools(int device, struct mk_pool_entry *entries, __u32 room)
+{
+	struct mk_list argument = {
+		.header = { .size = sizeof(argument) },
+		.entries = (uintptr_t)entries,
+		.nr_entries = room,
+		.entry_size = sizeof(*entries),
+	};
+	int result = mk_call(device, MK_POOLS, &argument);
+
+	return result < 0 ? result : (int)argument.nr_entries;
 }
 
 int mk_load(int fd, int kernel, int initrd, const char *cmdline)
@@ -175,6 +208,17 @@ const void *mk_map(int fd, __u64 *bytes)
 		return MAP_FAILED;
 	*bytes = info.memory;
 	return mmap(NULL, info.memory, PROT_READ, MAP_SHARED, fd, 0);
+}
+
+bool mk_is_zero(const void *memory, __u64 bytes)
+{
+	const __u64 *words = memory;
+
+	for (__u64 n = 0; n < bytes / sizeof(*words); n++) {
+		if (words[n])
+			return false;
+	}
+	return true;
 }
 
 /* ---- files --------------------------------------------------------------- */
@@ -349,6 +393,22 @@ static int count_lines(const char *path, const char *text)
 	free(line);
 	fclose(file);
 	return count;
+}
+
+bool mk_is_in_iomem(__u64 start, __u64 bytes, const char *name)
+{
+	FILE *file = fopen("/proc/iomem", "re");
+	char line[256], wanted[128];
+	bool found = false;
+
+	if (!file)
+		return false;
+	snprintf(wanted, sizeof(wanted), "%08llx-%08llx : %s\n", start, start + bytes - 1, name);
+	/* It is indented below what it is in. */
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strcmp(line + strspn(line, " "), wanted);
+	fclose(file);
+	return found;
 }
 
 __u64 mk_meminfo(const char *field)

@@ -51,6 +51,15 @@ int mk_ask(int fd, unsigned long command, __u32 timeout_ms);
 int mk_info(int fd, struct mk_info *info);
 /* The state, or -errno. */
 int mk_state(int fd);
+/* More entries than that are not there: pools, and nodes. */
+#define MK_POOLS_ROOM	64
+
+/* Where memory comes from; returns how many entries there are, or -errno. */
+int mk_pools(int device, struct mk_pool_entry *entries, __u32 room);
+/* MK_SET_MEMORY in full; @largest may be NULL. */
+int mk_set_memory_of(int fd, __u64 bytes, __s32 node, __u64 *largest);
+/* Its ranges; returns how many, or -errno. */
+int mk_ranges(int fd, struct mk_range *ranges, __u32 room);
 /* Its CPUs, memory and a kernel. */
 int mk_prepare(int fd, const __u32 *cpus, __u32 nr_cpus, __u64 bytes, int kernel, int initrd,
 	       const char *cmdline);
@@ -59,6 +68,7 @@ int mk_prepare(int fd, const __u32 *cpus, __u32 nr_cpus, __u64 bytes, int kernel
 int mk_wait_while(int fd, int state);
 /* All of its memory, read-only; MAP_FAILED. */
 const void *mk_map(int fd, __u64 *bytes);
+bool mk_is_zero(const void *memory, __u64 bytes);
 
 /* ---- files --------------------------------------------------------------- */
 
@@ -122,6 +132,8 @@ int mk_lendable(int device, __u32 *cpus, int room);
 int mk_cpu_set_online(unsigned int cpu, bool online);
 /* The first line of a file; returns its length, or -errno. */
 int mk_read_line(const char *path, char *line, size_t size);
+/* Whether a line of /proc/iomem says that this range has that name. */
+bool mk_is_in_iomem(__u64 start, __u64 bytes, const char *name);
 /* A field of /proc/meminfo, in bytes. */
 __u64 mk_meminfo(const char *field);
 
