@@ -85,6 +85,12 @@ pub enum Command {
     /// List the instances
     Ls(Format),
 
+    /// Tell where the memory of instances comes from, and how much is free
+    ///
+    /// First what was set aside at boot (multikernel= on the host's command
+    /// line), then what each node has at run time.
+    Pool(Format),
+
     /// Show all about an instance
     Show(Show),
 

@@ -37,6 +37,8 @@ fn without_a_module_every_command_says_what_to_do() {
         &["rm", "--force", "blue"],
         &["ls"],
         &["ls", "--json"],
+        &["pool"],
+        &["pool", "--json"],
         &["show", "blue"],
         &["dmesg", "blue", "--follow"],
         &["events", "blue", "--follow", "--json"],

@@ -129,9 +129,7 @@ fn named_peer(peer: Option<&str>) -> Peer<'_> {
 }
 
 fn channels(owner: BorrowedFd<'_>) -> std::result::Result<Vec<ChannelEntry>, Failure> {
-    let mut entries = vec![abi::mk_channel_entry::default(); abi::MK_INSTANCE_CHANNELS as usize];
-    let count = ioctl::channels(owner, &mut entries)?;
-    entries.truncate(count);
+    let entries = ioctl::channels(owner)?;
     Ok(entries.iter().map(ChannelEntry::from).collect())
 }
 

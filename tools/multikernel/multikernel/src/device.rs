@@ -13,6 +13,7 @@ use crate::events::Events;
 use crate::instance::{Agent, Instance, Reason, State};
 use crate::ioctl;
 use crate::named::named;
+use crate::pool::Pool;
 
 named! {
     /// Why a host cannot start instances.
@@ -49,6 +50,8 @@ named! {
         Console = MK_FEATURE_CONSOLE, "console";
         /// What happens to instances can be followed.
         Events = MK_FEATURE_EVENTS, "events";
+        /// Where memory comes from can be read.
+        Pools = MK_FEATURE_POOLS, "pools";
     }
 }
 
@@ -210,15 +213,17 @@ impl Device {
 
     /// The instances, in the order of their creation.
     pub fn list(&self) -> Result<Vec<Entry>> {
-        let mut entries = vec![abi::mk_list_entry::default(); 16];
-        loop {
-            let count = ioctl::list(self.fd.as_fd(), &mut entries)
-                .map_err(|failure| self.error(Operation::List, failure))?;
-            if count <= entries.len() {
-                return Ok(entries[..count].iter().map(Entry::from).collect());
-            }
-            entries.resize(count, abi::mk_list_entry::default());
-        }
+        let entries =
+            ioctl::list(self.fd.as_fd()).map_err(|failure| self.error(Operation::List, failure))?;
+        Ok(entries.iter().map(Entry::from).collect())
+    }
+
+    /// Where the memory of instances comes from: first the pools, if there are any, then the page
+    /// allocators of nodes.
+    pub fn pools(&self) -> Result<Vec<Pool>> {
+        let entries = ioctl::pools(self.fd.as_fd())
+            .map_err(|failure| self.error(Operation::Pools, failure))?;
+        Ok(entries.iter().map(Pool::from).collect())
     }
 
     /// What has happened to instances, and what happens to them from now on.

@@ -16,6 +16,8 @@ pub enum Operation {
     Query,
     /// Listing the instances.
     List,
+    /// Listing where their memory comes from.
+    Pools,
     /// Creating an instance.
     Create,
     /// Opening an instance by its name.
@@ -65,6 +67,7 @@ impl Operation {
             Self::OpenDevice | Self::Open | Self::OpenChannel => "open",
             Self::Query => "query",
             Self::List => "list the instances of",
+            Self::Pools => "list the pools of",
             Self::Create => "create",
             Self::SetCpus => "give CPUs to",
             Self::SetMemory => "give memory to",

@@ -174,17 +174,55 @@ pub(crate) fn open(device: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     named(device, abi::MK_OPEN, 0, name)
 }
 
-/// Fills `entries` and returns how many instances there are.
-pub(crate) fn list(device: BorrowedFd<'_>, entries: &mut [abi::mk_list_entry]) -> Result<usize> {
+/// Fills `entries` and returns how many there are.
+///
+/// # Safety
+///
+/// `opcode` takes a `mk_list` of `T`.
+unsafe fn fill<T>(fd: BorrowedFd<'_>, opcode: Opcode, entries: &mut [T]) -> Result<usize> {
     let mut list = abi::mk_list {
         entries: entries.as_mut_ptr() as u64,
         nr_entries: entries.len() as u32,
-        entry_size: size_of::<abi::mk_list_entry>() as u32,
+        entry_size: size_of::<T>() as u32,
         ..Default::default()
     };
-    // SAFETY: the array is `entries`, of that many elements of that size.
-    unsafe { call(device, abi::MK_LIST, 0, &mut list) }?;
+    // SAFETY: the array is `entries`, of that many elements of that size; for the rest the caller
+    // promises.
+    unsafe { call(fd, opcode, 0, &mut list) }?;
     Ok(list.nr_entries as usize)
+}
+
+/// All entries of a list, of which there are `expected` or fewer at first.
+///
+/// # Safety
+///
+/// As for [`fill`].
+unsafe fn all<T: Clone + Default>(
+    fd: BorrowedFd<'_>,
+    opcode: Opcode,
+    expected: usize,
+) -> Result<Vec<T>> {
+    let mut entries = vec![T::default(); expected];
+    loop {
+        // SAFETY: as the caller promises.
+        let count = unsafe { fill(fd, opcode, &mut entries) }?;
+        if count <= entries.len() {
+            entries.truncate(count);
+            return Ok(entries);
+        }
+        // There may be more the next time.
+        entries.resize(count, T::default());
+    }
+}
+
+pub(crate) fn list(device: BorrowedFd<'_>) -> Result<Vec<abi::mk_list_entry>> {
+    // SAFETY: it takes a list of these.
+    unsafe { all(device, abi::MK_LIST, 16) }
+}
+
+pub(crate) fn pools(device: BorrowedFd<'_>) -> Result<Vec<abi::mk_pool_entry>> {
+    // SAFETY: it takes a list of these.
+    unsafe { all(device, abi::MK_POOLS, 16) }
 }
 
 pub(crate) fn events(device: BorrowedFd<'_>) -> Result<OwnedFd> {
@@ -371,20 +409,15 @@ pub(crate) fn remove_channel(owner: BorrowedFd<'_>, name: &str, peer: Peer<'_>) 
     channel(owner, abi::MK_CHANNEL_REMOVE, name, peer.request()?)
 }
 
-/// Fills `entries` and returns how many of them are channels.
-pub(crate) fn channels(
-    owner: BorrowedFd<'_>,
-    entries: &mut [abi::mk_channel_entry],
-) -> Result<usize> {
-    let mut list = abi::mk_list {
-        entries: entries.as_mut_ptr() as u64,
-        nr_entries: entries.len() as u32,
-        entry_size: size_of::<abi::mk_channel_entry>() as u32,
-        ..Default::default()
-    };
-    // SAFETY: the array is `entries`, of that many elements of that size.
-    unsafe { call(owner, abi::MK_CHANNEL_LIST, 0, &mut list) }?;
-    Ok(list.nr_entries as usize)
+pub(crate) fn channels(owner: BorrowedFd<'_>) -> Result<Vec<abi::mk_channel_entry>> {
+    // SAFETY: it takes a list of these.
+    unsafe {
+        all(
+            owner,
+            abi::MK_CHANNEL_LIST,
+            abi::MK_INSTANCE_CHANNELS as usize,
+        )
+    }
 }
 
 /// How large the rings of an end of a channel are.
@@ -433,6 +466,7 @@ mod tests {
             (abi::MK_OPEN, 0x02),
             (abi::MK_LIST, 0x03),
             (abi::MK_EVENTS, 0x04),
+            (abi::MK_POOLS, 0x05),
             (abi::MK_SET_CPUS, 0x20),
             (abi::MK_SET_MEMORY, 0x21),
             (abi::MK_LOAD, 0x22),

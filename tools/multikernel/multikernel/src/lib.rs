@@ -8,6 +8,7 @@
 //! `Documentation/multikernel/uapi.rst`):
 //!
 //! * [`Device`]: what the host can do, and the instances that there are;
+//! * [`Pool`]: where their memory comes from;
 //! * [`Instance`]: one of them, from its creation to its end;
 //! * [`Channel`]: an end of a channel between two kernels;
 //! * [`mapped`]: the same without calls and copies, by its rings in memory;
@@ -33,6 +34,7 @@ mod log;
 mod map;
 pub mod mapped;
 mod named;
+mod pool;
 mod topology;
 
 /// Files of the module that are the same inside the kernel and out of it.
@@ -60,6 +62,7 @@ pub use instance::{
 };
 pub use log::{Caller, Log, LogError, Record};
 pub use map::Map;
+pub use pool::{Pool, PoolKind};
 pub use topology::{Core, PickError, Topology, TopologyError, Wish};
 
 /// Version of the ABI that this crate was built for.

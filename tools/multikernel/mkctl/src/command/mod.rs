@@ -15,6 +15,7 @@ mod lifecycle;
 mod ls;
 mod make;
 mod ping;
+mod pool;
 mod round_trip;
 mod run;
 mod show;
@@ -49,6 +50,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<()> {
         Command::Console(arguments) => console::console(&device()?, arguments, out),
         Command::Rm(arguments) => lifecycle::remove(&device()?, arguments),
         Command::Ls(format) => ls::ls(&device()?, format, out),
+        Command::Pool(format) => pool::pool(&device()?, format, out),
         Command::Show(arguments) => show::show(&device()?, arguments, out),
         Command::Dmesg(arguments) => dmesg::dmesg(&device()?, arguments, out),
         Command::Events(arguments) => events::events(&device()?, arguments, out),
