@@ -49,16 +49,22 @@ console() {
 	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
 }
 
-# interface SECONDS CYCLES OPTION...: every call of the interface, every error of it, and
-# what is left of a machine after so many cycles, under eight threads for so many seconds,
-# and when processes are killed.
-interface() {
-	local seconds=$1 cycles=$2 out=$BUILD/selftests status=0 source
-	shift 2
+# The kselftests that are programs, in build/selftests.
+build_selftests() {
+	local out=$BUILD/selftests source
 	source=$("$TOP/scripts/kernel" source)
 	mkdir -p "$out"
 	step "$STEP-selftests" "build the kselftests" \
 		in_env flock "$out" make -C "$SELFTESTS" KSRC="$source" OUTPUT="$out"
+}
+
+# interface SECONDS CYCLES OPTION...: every call of the interface, every error of it, and
+# what is left of a machine after so many cycles, under eight threads for so many seconds,
+# and when processes are killed.
+interface() {
+	local seconds=$1 cycles=$2 out=$BUILD/selftests status=0
+	shift 2
+	build_selftests
 	# Cores of two CPUs, which may not be split.
 	lab interface --cpus 4,threads=2 --timeout 3000 "$@" -- bash -c '
 		status=0
