@@ -36,9 +36,11 @@ use pure::range::Range;
 use sys::{
     clock::Watch,
     guard::Guard,
+    iomem,
+    kexec::Taker,
     line::Line,
     node::Nodes,
-    notifier::{Notifier, Panic, Reboot, Sleep},
+    notifier::{Crash, Notifier, Panic, Reboot, Sleep},
     ticker::Ticker,
 };
 
@@ -56,6 +58,10 @@ module! {
         spin_us: u32 {
             default: 200,
             description: "Who waits for a peer looks for so many microseconds before it sleeps",
+        },
+        dump_instances: bool {
+            default: true,
+            description: "On a host: the dump of a crash has the memory of instances",
         },
         follow_clock: bool {
             default: true,
@@ -119,8 +125,11 @@ impl Drop for PublishedSession {
 /// The host of instances. Fields are dropped in their order: first nobody can come in any more.
 #[pin_data]
 struct HostRole {
+    taker: Taker<Host>,
     #[pin]
     device: MiscDeviceRegistration<Host>,
+    #[pin]
+    crash: Notifier<Crash, Host>,
     #[pin]
     reboot: Notifier<Reboot, Host>,
     #[pin]
@@ -153,6 +162,10 @@ struct AgentRole {
 
 impl HostRole {
     fn new() -> Result<Pin<KBox<Self>>> {
+        if !module_parameters::dump_instances.value() && !iomem::can_leave_out() {
+            pr_err!("dump_instances=0: this kernel leaves no memory out of its dumps\n");
+            return Err(EOPNOTSUPP);
+        }
         let host = Host::new()?;
         let lines = match host.has_apics() {
             true => Some(Lines::new(&host)?),
@@ -167,10 +180,12 @@ impl HostRole {
                 ticker: Ticker::new(host.clone()),
                 published: Published::new(host.clone()),
                 sleep <- Notifier::new(host.clone()),
-                reboot <- Notifier::new(host),
+                reboot <- Notifier::new(host.clone()),
+                crash <- Notifier::new(host.clone()),
                 device <- MiscDeviceRegistration::register(MiscDeviceOptions {
                     name: c"multikernel",
                 }),
+                taker: Taker::new(host)?,
             }? Error),
             GFP_KERNEL,
         )

@@ -16,7 +16,7 @@ use crate::{
         slot,
         trampoline::{self, mailbox},
     },
-    pure::{name::Name, slot::MAILBOX},
+    pure::{apicset::ApicSet, name::Name, slot::MAILBOX},
     sys::{ffi, guard, module},
 };
 use kernel::{
@@ -50,6 +50,17 @@ pub(crate) struct Lent {
     /// And all that it shares.
     link: Arc<Link>,
     is_given_back: bool,
+}
+
+/// Those that are lent, for the moment when the host has crashed.
+static LENT: ApicSet = ApicSet::new();
+
+/// Stops all CPUs that are lent, as [`Lent::stop`] does, without a lock. Nothing of the host runs
+/// any more but this.
+pub(crate) fn stop_all() {
+    for apic in LENT.iter().filter_map(|id| ApicId::new(id.into())) {
+        apic.init();
+    }
 }
 
 /// The CPU could not be stopped. It is lost until the machine starts anew, and so is all that it
@@ -105,6 +116,7 @@ impl Lent {
             ));
         }
         guard::lend(cpu, name);
+        LENT.insert(apic.raw());
         let lent = Self {
             cpu,
             apic,
@@ -161,6 +173,7 @@ impl Lent {
             ));
             return Err(Stuck);
         }
+        LENT.remove(self.apic.raw());
         guard::reclaim(cpu);
         if let Err(err) = online(cpu) {
             report!(

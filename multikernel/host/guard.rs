@@ -2,8 +2,8 @@
 
 //! What happens to the instances when the host goes down, or to sleep.
 
-use super::{fail::report, instance::has_cpus, registry::Host};
-use crate::sys::notifier::{Notify, Reboot, Sleep};
+use super::{cpus, fail::report, instance::has_cpus, registry::Host};
+use crate::sys::notifier::{Crash, Notify, Reboot, Sleep};
 use kernel::{bindings, prelude::*};
 
 impl Notify<Reboot> for Host {
@@ -14,6 +14,14 @@ impl Notify<Reboot> for Host {
         for instance in self.instances() {
             instance.stop_for_good();
         }
+        Ok(())
+    }
+}
+
+impl Notify<Crash> for Host {
+    /// A crash kernel takes over, and finds the memory of the instances as it was.
+    fn notify(&self, _event: usize, _text: &[u8]) -> Result {
+        cpus::stop_all();
         Ok(())
     }
 }

@@ -7,13 +7,17 @@ use super::{
     instance::{Instance, Status},
     ioctl::{self, reserved},
     link::Question,
+    loader::Loaded,
     memory::{self, Memory},
-    registry::{permit, valid, Host},
+    registry::{permit_unverified, valid, Host},
     watcher::Watcher,
 };
 use crate::{
-    pure::heart::{self, Pace},
-    sys::{ffi, file},
+    pure::{
+        heart::{self, Pace},
+        lockdown::Lockdown,
+    },
+    sys::{ffi, file, lockdown},
     uapi::*,
 };
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -106,7 +110,7 @@ impl Handle {
             }),
             MK_LOAD => ioctl::call(address, MK_LOAD_UART, |arg: &mut mk_load| {
                 reserved(arg.reserved)?;
-                permit()?;
+                permit_unverified()?;
                 if arg.initrd_fd < -1 {
                     return Err(fail!(EBADF, "the initrd's descriptor is {}", arg.initrd_fd));
                 }
@@ -117,12 +121,12 @@ impl Handle {
                 let line = ioctl::read_array::<u8>(arg.cmdline, length)?;
                 let initrd = (arg.initrd_fd != -1).then_some(arg.initrd_fd);
                 let uart = arg.header.flags & MK_LOAD_UART != 0;
-                instance
-                    .load(arg.kernel_fd, initrd, &line, uart)
-                    .map(|()| 0)
+                instance.load(uart, |memory, config| {
+                    Loaded::from_files(memory, arg.kernel_fd, initrd, &line, config)
+                })?;
+                Ok(0)
             }),
             MK_START => ioctl::call(address, 0, |_: &mut mk_command| {
-                permit()?;
                 instance.start().map(|()| 0)
             }),
             MK_KILL => ioctl::call(address, 0, |_: &mut mk_command| instance.kill().map(|()| 0)),
@@ -224,6 +228,7 @@ impl Handle {
             Ok(())
         })?;
         info.name = *self.instance.name().as_bytes();
+        info.id = self.instance.id();
         info.slot_bytes = crate::pure::slot::BYTES as u32;
         let (cpu_room, range_room) = (info.nr_cpus as usize, info.nr_ranges as usize);
         ioctl::write_array(info.cpus, cpu_room, 4, cpus.iter().copied())?;
@@ -258,6 +263,10 @@ impl Handle {
 
     /// Maps the memory that it has now, read-only. The mapping keeps that memory from going back.
     fn map(&self, vma: &VmaNew) -> Result {
+        // It has what another kernel keeps for itself.
+        if lockdown::level() == Lockdown::Confidentiality {
+            return Err(EPERM);
+        }
         let memory = self.instance.memory().ok_or(ENODEV)?;
         Mapping::new(memory).install(vma)
     }

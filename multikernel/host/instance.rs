@@ -19,7 +19,7 @@ use crate::{
     pure::{
         agent,
         clock::Clock,
-        cpus,
+        cmdline, cpus,
         handshake::Terms,
         heart::{self, Pace},
         name::Name,
@@ -27,7 +27,7 @@ use crate::{
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::{ffi, guard::Running, later::Later, module, ticker, time},
+    sys::{ffi, guard::Running, later::Later, lockdown, module, ticker, time},
     uapi,
 };
 use kernel::{
@@ -276,13 +276,11 @@ impl Instance {
         Ok(())
     }
 
-    /// Puts a kernel and an initrd into its memory.
+    /// Has `load` put a kernel and an initrd into its memory.
     pub(crate) fn load(
         &self,
-        kernel_fd: i32,
-        initrd_fd: Option<i32>,
-        line: &[u8],
         uart: bool,
+        load: impl FnOnce(&Memory, &cmdline::Config) -> Outcome<Loaded>,
     ) -> Outcome {
         let start = Instant::<Monotonic>::now();
         self.perform(Operation::Load, |work| {
@@ -293,9 +291,7 @@ impl Instance {
             }
             work.clean = false;
             let config = self.host.cmdline(uart);
-            work.loaded = Some(
-                Loaded::new(&memory, kernel_fd, initrd_fd, line, &config).map_err(Undone::lost)?,
-            );
+            work.loaded = Some(load(&memory, &config).map_err(Undone::lost)?);
             self.status.lock().load_ns = start.elapsed().as_nanos();
             Ok(())
         })
@@ -305,6 +301,9 @@ impl Instance {
     pub(crate) fn start(&self) -> Outcome {
         let result = self.perform(Operation::Start, |work| {
             self.host.can_start()?;
+            let loaded = work.loaded.as_ref().ok_or(EBADFD)?;
+            let trust = loaded.trust().check(lockdown::level());
+            trust.map_err(|error| Fail::new(EPERM, core::format_args!("{error}")))?;
             let mut cpus = KVec::new();
             cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
             // What was true when they were reserved need not be true any more.

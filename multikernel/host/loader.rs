@@ -16,6 +16,7 @@ use crate::{
         cmdline, e820,
         kaslr::Wish,
         layout::{self, Layout},
+        lockdown::Trust,
         paging,
         range::{Range, PAGE},
         slot, tboot,
@@ -23,7 +24,7 @@ use crate::{
     },
     sys::{
         file::{Kind, Readable},
-        random, zstd,
+        kexec, random, zstd,
     },
 };
 use core::fmt::Display;
@@ -42,6 +43,32 @@ pub(crate) struct Loaded {
     vmlinux: Option<Vmlinux>,
     head: KVec<u8>,
     layout: Layout,
+    trust: Trust,
+}
+
+/// An initrd.
+enum Initrd<'a> {
+    /// It is still to be read.
+    File(Readable),
+    Read(&'a [u8]),
+}
+
+impl Initrd<'_> {
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(file) => file.size(),
+            Self::Read(bytes) => bytes.len() as u64,
+        }
+    }
+
+    fn put(&self, memory: &Memory, at: u64) -> Outcome {
+        match self {
+            Self::File(file) => file
+                .read_to(Kind::Initrd, memory.piece(at)?, at)
+                .map_err(|errno| unreadable(errno, "initrd")),
+            Self::Read(bytes) => Ok(memory.write(at, bytes)?),
+        }
+    }
 }
 
 /// How the host is rung by an instance that ends.
@@ -61,8 +88,9 @@ pub(crate) struct Entry {
 }
 
 impl Loaded {
-    /// Puts the kernel, the initrd and the command line into `memory`, which is all zeros.
-    pub(crate) fn new(
+    /// Puts the kernel and the initrd of the caller's descriptors, and the command line, into
+    /// `memory`, which is all zeros.
+    pub(crate) fn from_files(
         memory: &Memory,
         kernel_fd: i32,
         initrd_fd: Option<i32>,
@@ -92,8 +120,38 @@ impl Loaded {
         let contents = file
             .read(Kind::Kernel)
             .map_err(|errno| unreadable(errno, "kernel"))?;
-        let image = Image::parse(&contents, contents.len() as u64)
-            .map_err(|error| wrong(ENOEXEC, error))?;
+        let trust = Trust {
+            is_verified: false,
+            lockdown: config.lockdown,
+        };
+        let initrd = initrd.map(Initrd::File);
+        Self::place(memory, &contents, initrd, user, config, trust)
+    }
+
+    /// The same with what kexec has read.
+    pub(crate) fn from_kexec(
+        memory: &Memory,
+        image: &kexec::Image<'_>,
+        config: &cmdline::Config,
+    ) -> Outcome<Self> {
+        let trust = Trust {
+            is_verified: image.is_verified,
+            lockdown: config.lockdown,
+        };
+        let initrd = image.initrd.map(Initrd::Read);
+        Self::place(memory, image.kernel, initrd, image.cmdline, config, trust)
+    }
+
+    fn place(
+        memory: &Memory,
+        contents: &[u8],
+        initrd: Option<Initrd<'_>>,
+        user: &[u8],
+        config: &cmdline::Config,
+        trust: Trust,
+    ) -> Outcome<Self> {
+        let image =
+            Image::parse(contents, contents.len() as u64).map_err(|error| wrong(ENOEXEC, error))?;
 
         let mut line = Page::new([0; PAGE as usize], GFP_KERNEL)?;
         let length = cmdline::compose(line.as_mut_slice(), user, image.cmdline_size(), config)
@@ -107,14 +165,14 @@ impl Loaded {
 
         let wish = Wish::of(&line[..length]);
         let random = || (wish == Wish::Random).then(random::number);
-        let packed = image.zstd(&contents).filter(|_| wish != Wish::Own);
+        let packed = image.zstd(contents).filter(|_| wish != Wish::Own);
         let ranges = ranges(memory)?;
         let layout = Layout::plan(&layout::Request {
             ranges: &ranges,
             alignment: image.alignment(),
             init_size: image.init_size(),
             pref_address: image.pref_address(),
-            initrd_size: initrd.as_ref().map_or(0, Readable::size),
+            initrd_size: initrd.as_ref().map_or(0, Initrd::size),
             random: packed.and_then(|_| random()),
         })
         .map_err(|error| wrong(EFBIG, error))?;
@@ -140,9 +198,8 @@ impl Loaded {
             memory.write(at, kernel)?;
         }
         memory.write(layout.cmdline().start(), &line[..length])?;
-        if let (Some(file), Some(place)) = (initrd, layout.initrd()) {
-            file.read_to(Kind::Initrd, memory.piece(place.start())?, place.start())
-                .map_err(|errno| unreadable(errno, "initrd"))?;
+        if let (Some(initrd), Some(place)) = (initrd, layout.initrd()) {
+            initrd.put(memory, place.start())?;
         }
 
         let mut head = KVec::new();
@@ -153,7 +210,12 @@ impl Loaded {
             vmlinux,
             head,
             layout,
+            trust,
         })
+    }
+
+    pub(crate) fn trust(&self) -> Trust {
+        self.trust
     }
 
     /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots. It is told of

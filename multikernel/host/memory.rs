@@ -121,6 +121,7 @@ impl Memory {
                 memory.start(),
                 memory.bytes(),
                 core::format_args!("multikernel: {name}"),
+                crate::module_parameters::dump_instances.value(),
             )?;
             let place = pieces
                 .iter()

@@ -13,6 +13,7 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod instance;
 pub(crate) mod ioctl;
+pub(crate) mod kexec;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod loader;

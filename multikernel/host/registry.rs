@@ -15,16 +15,18 @@ use super::{
 use crate::{
     channel::{endpoint::HOST, switchboard::Switchboard},
     pure::{
-        cmdline, madt, message,
+        cmdline,
+        lockdown::Lockdown,
+        madt, message,
         name::{self, Name},
         realmode, slot,
     },
-    sys::{acpi, clock, ffi, physical::Physical, ticker::Tick},
+    sys::{acpi, clock, ffi, kexec, lockdown, physical::Physical, ticker::Tick},
     uapi::*,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 use kernel::{
-    bindings, new_mutex,
+    new_mutex,
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, Arc, Mutex},
 };
@@ -189,12 +191,13 @@ impl Host {
             // SAFETY: As above.
             without_hwp: unsafe { ffi::mk_cpu_features() } & ffi::HAS_HWP == 0,
             uart,
+            lockdown: lockdown::level(),
         }
     }
 
     pub(crate) fn blockers(&self) -> u64 {
         let mut blockers = self.blockers;
-        if locked_down() {
+        if is_closed() {
             blockers |= u64::from(MK_BLOCKED_LOCKDOWN);
         }
         if self.slots.free() == 0 && self.slots.count() > 0 {
@@ -217,6 +220,9 @@ impl Host {
                 | MK_FEATURE_EVENTS
                 | MK_FEATURE_POOLS,
         );
+        if kexec::exists() {
+            query.features |= u64::from(MK_FEATURE_KEXEC);
+        }
         query.blockers = self.blockers();
         // SAFETY: They only read what the kernel found out about the machine.
         unsafe {
@@ -516,9 +522,9 @@ impl Tick for Host {
     }
 }
 
-/// What kexec would be refused is refused here, too.
+/// Refuses what could not lead to an instance that runs.
 pub(crate) fn permit() -> Outcome {
-    if locked_down() {
+    if is_closed() {
         return Err(fail!(
             EPERM,
             "this kernel is locked down, and starting another one is refused as kexec is"
@@ -527,10 +533,24 @@ pub(crate) fn permit() -> Outcome {
     Ok(())
 }
 
-/// Lockdown refuses what kexec would be refused.
-fn locked_down() -> bool {
-    // SAFETY: It may be called from any task.
-    unsafe { bindings::security_locked_down(bindings::lockdown_reason_LOCKDOWN_KEXEC) != 0 }
+/// Refuses a kernel that nobody has verified, where kexec would refuse it.
+pub(crate) fn permit_unverified() -> Outcome {
+    let why = if lockdown::level() != Lockdown::None {
+        "is locked down"
+    } else if kexec::is_signature_enforced() {
+        "loads only what has a valid signature"
+    } else {
+        return Ok(());
+    };
+    Err(fail!(
+        EPERM,
+        "this kernel {why}, and only kexec_file_load() verifies signatures"
+    ))
+}
+
+/// Whether lockdown refuses all kernels: nobody here verifies signatures.
+fn is_closed() -> bool {
+    !kexec::exists() && lockdown::level() != Lockdown::None
 }
 
 pub(crate) fn valid(name: &[u8; name::BYTES]) -> Outcome<Name> {

@@ -19,6 +19,7 @@
 //! `cmdline_find_option()` in arch/x86/lib/cmdline.c, which knows neither
 //! quotes nor `--`.
 
+use super::lockdown::Lockdown;
 use core::fmt::{self, Write};
 
 /// Linux ignores what is longer (`COMMAND_LINE_SIZE`, with the NUL).
@@ -36,6 +37,8 @@ pub struct Config {
     pub without_hwp: bool,
     /// The instance has the machine's UARTs.
     pub uart: bool,
+    /// How far the host is locked down, and so the instance.
+    pub lockdown: Lockdown,
 }
 
 /// Why there is no command line. `'a` is that of the user's text.
@@ -182,6 +185,8 @@ enum When {
     NoUart(&'static [&'static str]),
     /// Unless its value starts with one of these, and the instance has UARTs.
     NoUartOrNot(&'static [&'static str]),
+    /// If the instance has to lock itself down.
+    LockedDown,
 }
 
 /// Options that are refused.
@@ -228,6 +233,7 @@ impl Rule {
                 When::NotPositive => !is_positive(value),
                 When::NoUart(values) => !config.uart && starts(values),
                 When::NoUartOrNot(values) => !config.uart || !starts(values),
+                When::LockedDown => config.lockdown != Lockdown::None,
             }
     }
 }
@@ -244,11 +250,12 @@ const CACHES: &str = "it would reset the host's cache allocation";
 const FEATURES: &str = "it could turn on what the loader has to turn off";
 const ENCRYPT: &str = "the host could not read the instance's log";
 const UART: &str = "the UARTs and the screen are the host's";
+const MODULES: &str = "it could leave lockdown out, and the host is locked down";
 
 /// What an early console on a UART starts with.
 const SERIAL: &[&str] = &["serial", "ttyS"];
 
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
     Rule::new(&["memmap", "initrdmem"], When::Always, TAKES),
     Rule::new(&["elfcorehdr"], When::Always, READS),
     Rule::new(&["ramoops.mem_address"], When::Always, WRITES),
@@ -269,6 +276,7 @@ const RULES: [Rule; 20] = [
     Rule::new(&["earlyprintk"], When::NoUartOrNot(SERIAL), UART).anywhere(),
     Rule::new(&["console"], When::NoUart(&["uart"]), UART).anywhere(),
     Rule::new(&["earlycon"], When::NoUart(&[""]), UART),
+    Rule::new(&["lsm"], When::LockedDown, MODULES),
 ];
 
 /// Options of which the values are merged.
@@ -472,6 +480,9 @@ impl Output<'_> {
         }
         if config.without_hwp {
             self.word(b"intel_pstate=disable");
+        }
+        if let Some(option) = config.lockdown.option() {
+            self.word(option.as_bytes());
         }
     }
 

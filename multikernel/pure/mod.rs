@@ -16,6 +16,7 @@
 
 pub mod acpi;
 pub mod agent;
+pub mod apicset;
 pub mod area;
 pub mod arrivals;
 pub mod bootparams;
@@ -34,6 +35,7 @@ pub mod heart;
 pub mod history;
 pub mod kaslr;
 pub mod layout;
+pub mod lockdown;
 pub mod madt;
 pub mod memory;
 pub mod message;

@@ -56,6 +56,18 @@ pub(crate) struct PoolTold {
     pub(crate) is_cma: u32,
 }
 
+/// What `kexec_file_load()` has read for an instance; a null pointer where there is none.
+#[repr(C)]
+pub(crate) struct KexecImage {
+    pub(crate) kernel: *const u8,
+    pub(crate) kernel_len: usize,
+    pub(crate) initrd: *const u8,
+    pub(crate) initrd_len: usize,
+    pub(crate) cmdline: *const u8,
+    pub(crate) cmdline_len: usize,
+    pub(crate) is_verified: bool,
+}
+
 pub(crate) type IrqHandler =
     unsafe extern "C" fn(irq: c_int, data: *mut c_void) -> bindings::irqreturn_t;
 
@@ -66,6 +78,9 @@ pub(crate) type ClockRead =
 
 pub(crate) type TickCall = unsafe extern "C" fn(data: *mut c_void);
 pub(crate) type WorkFunction = unsafe extern "C" fn(work: *mut bindings::work_struct);
+
+pub(crate) type KexecLoad =
+    unsafe extern "C" fn(data: *mut c_void, id: u64, image: *const KexecImage) -> c_int;
 
 pub(crate) type TerminalPut =
     unsafe extern "C" fn(data: *mut c_void, buf: *const u8, count: usize, can_wait: bool) -> isize;
@@ -160,6 +175,15 @@ extern "C" {
     pub(crate) fn mk_unlock(lock: *mut bindings::raw_spinlock_t, flags: c_ulong);
     pub(crate) fn mk_later_init(work: *mut bindings::delayed_work, function: WorkFunction);
     pub(crate) fn mk_later(work: *mut bindings::delayed_work, jiffies: c_ulong);
+    pub(crate) fn mk_kexec_exists() -> bool;
+    pub(crate) fn mk_kexec_sig_enforced() -> bool;
+    pub(crate) fn mk_kexec_register(call: KexecLoad, data: *mut c_void) -> c_int;
+    pub(crate) fn mk_kexec_unregister();
+    pub(crate) fn mk_crash_register(block: *mut bindings::notifier_block) -> c_int;
+    pub(crate) fn mk_crash_unregister(block: *mut bindings::notifier_block) -> c_int;
+    pub(crate) fn mk_crash_can_leave_out() -> bool;
+    pub(crate) fn mk_crash_left_out() -> c_ulong;
+    pub(crate) fn mk_crash_memory_changed();
     pub(crate) fn mk_terminal_alloc(put: TerminalPut, get: TerminalGet, data: *mut c_void)
         -> c_int;
     pub(crate) fn mk_terminal_free();

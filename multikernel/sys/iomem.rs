@@ -2,6 +2,7 @@
 
 //! Names in `/proc/iomem`.
 
+use super::ffi;
 use kernel::{bindings, fmt, prelude::*, str::CString, types::Opaque};
 
 /// A range of physical memory that `/proc/iomem` shows under a name, as long as this lives.
@@ -17,10 +18,23 @@ unsafe impl Send for Named {}
 // SAFETY: As above; nothing is done through a shared reference.
 unsafe impl Sync for Named {}
 
+/// Whether memory can be left out of the dump when this kernel crashes.
+pub(crate) fn can_leave_out() -> bool {
+    // SAFETY: It only returns a constant.
+    unsafe { ffi::mk_crash_can_leave_out() }
+}
+
 impl Named {
-    pub(crate) fn new(start: u64, bytes: u64, name: fmt::Arguments<'_>) -> Result<Pin<KBox<Self>>> {
+    /// With `is_dumped` it is in the dump when this kernel crashes, as all memory; otherwise it is
+    /// left out, where that [can be](can_leave_out).
+    pub(crate) fn new(
+        start: u64,
+        bytes: u64,
+        name: fmt::Arguments<'_>,
+        is_dumped: bool,
+    ) -> Result<Pin<KBox<Self>>> {
         let name = CString::try_from_fmt(name)?;
-        KBox::try_pin_init(
+        let named = KBox::try_pin_init(
             try_pin_init!(Self {
                 resource <- Opaque::try_ffi_init(|slot: *mut bindings::resource| {
                     let mut resource: bindings::resource = pin_init::zeroed();
@@ -28,6 +42,10 @@ impl Named {
                     resource.end = start + bytes - 1;
                     resource.name = name.as_char_ptr();
                     resource.flags = bindings::IORESOURCE_MEM as usize;
+                    if !is_dumped {
+                        // SAFETY: It only returns a constant.
+                        resource.desc = unsafe { ffi::mk_crash_left_out() };
+                    }
                     // SAFETY: `slot` is ours to write, and stays where it is. The name is on the
                     // heap, so it stays, too, when its owner moves.
                     unsafe {
@@ -41,14 +59,20 @@ impl Named {
                 name,
             }? Error),
             GFP_KERNEL,
-        )
+        )?;
+        // SAFETY: It may be called where one may sleep.
+        unsafe { ffi::mk_crash_memory_changed() };
+        Ok(named)
     }
 }
 
 #[pinned_drop]
 impl PinnedDrop for Named {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: It was inserted when this was made.
-        unsafe { bindings::release_resource(self.resource.get()) };
+        // SAFETY: It was inserted when this was made. Both may be called where one may sleep.
+        unsafe {
+            bindings::release_resource(self.resource.get());
+            ffi::mk_crash_memory_changed();
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 //! Notifier chains: what this kernel tells before it goes down or to sleep.
 
+use super::ffi;
 use core::marker::PhantomData;
 use kernel::{bindings, container_of, error::to_result, prelude::*, sync::Arc, types::Opaque};
 
@@ -59,6 +60,18 @@ unsafe impl Chain for Panic {
     // After those that save something.
     const PRIORITY: c_int = c_int::MIN;
     const HAS_TEXT: bool = true;
+}
+
+/// A crash kernel takes over: nothing but this CPU runs any more, and nothing may wait. Only a
+/// kernel with our series tells it.
+pub(crate) struct Crash;
+
+// SAFETY: It has no text.
+unsafe impl Chain for Crash {
+    const REGISTER: unsafe extern "C" fn(*mut bindings::notifier_block) -> c_int =
+        ffi::mk_crash_register;
+    const UNREGISTER: unsafe extern "C" fn(*mut bindings::notifier_block) -> c_int =
+        ffi::mk_crash_unregister;
 }
 
 /// # Safety

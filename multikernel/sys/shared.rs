@@ -37,7 +37,8 @@ impl Shared {
         let pages = Contig::new(bytes, node).ok_or(ENOMEM)?;
         pages.zero();
         let range = Range::new(pages.start(), pages.bytes()).ok_or(ENOMEM)?;
-        let name = Named::new(range.start(), range.bytes(), name)?;
+        let is_dumped = crate::module_parameters::dump_instances.value();
+        let name = Named::new(range.start(), range.bytes(), name, is_dumped)?;
         // INVARIANT: The pages are there as long as `pages` is.
         Ok(Self {
             at: pages.window(range.start(), range.bytes() as usize)?.cast(),

@@ -50,6 +50,17 @@ struct mk_pool {
 	u32 is_cma;
 };
 
+/* What kexec_file_load() has read for an instance; a null pointer where there is none. */
+struct mk_kexec_image {
+	const u8 *kernel;
+	size_t kernel_len;
+	const u8 *initrd;
+	size_t initrd_len;
+	const u8 *cmdline;
+	size_t cmdline_len;
+	bool is_verified;
+};
+
 unsigned int mk_apic_mode(void);
 void mk_apic_icr_write(u32 low, u32 apic_id);
 u32 mk_boot_cpu_apic_id(void);
@@ -128,6 +139,17 @@ bool mk_lock(raw_spinlock_t *lock, unsigned long *flags);
 void mk_unlock(raw_spinlock_t *lock, unsigned long flags);
 void mk_later_init(struct delayed_work *work, work_func_t function);
 void mk_later(struct delayed_work *work, unsigned long jiffies);
+typedef int (*mk_kexec_load_t)(void *data, u64 id, const struct mk_kexec_image *image);
+bool mk_kexec_exists(void);
+bool mk_kexec_sig_enforced(void);
+int mk_kexec_register(mk_kexec_load_t call, void *data);
+void mk_kexec_unregister(void);
+struct notifier_block;
+int mk_crash_register(struct notifier_block *block);
+int mk_crash_unregister(struct notifier_block *block);
+bool mk_crash_can_leave_out(void);
+unsigned long mk_crash_left_out(void);
+void mk_crash_memory_changed(void);
 typedef ssize_t (*mk_terminal_put_t)(void *data, const u8 *buf, size_t count, bool can_wait);
 typedef ssize_t (*mk_terminal_get_t)(void *data, u8 *buf, size_t count);
 int mk_terminal_alloc(mk_terminal_put_t put, mk_terminal_get_t get, void *data);

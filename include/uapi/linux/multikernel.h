@@ -60,9 +60,10 @@ struct mk_header {
 #define MK_FEATURE_CONSOLE	(1ULL << 4)	/* instances with an agent have a console */
 #define MK_FEATURE_EVENTS	(1ULL << 5)	/* events can be read */
 #define MK_FEATURE_POOLS	(1ULL << 6)	/* where memory comes from can be read */
+#define MK_FEATURE_KEXEC	(1ULL << 7)	/* kexec_file_load() loads, too */
 
 /* mk_query.blockers: why this host cannot start an instance */
-#define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown, as for kexec */
+#define MK_BLOCKED_LOCKDOWN	(1ULL << 0)	/* lockdown; never with MK_FEATURE_KEXEC */
 #define MK_BLOCKED_ENCRYPTION	(1ULL << 1)	/* SME, SEV or TDX is active */
 #define MK_BLOCKED_APIC		(1ULL << 2)	/* INIT and SIPI cannot be sent */
 #define MK_BLOCKED_REAL_MODE	(1ULL << 3)	/* the kernel's own blob not found */
@@ -422,6 +423,9 @@ struct mk_range {
  *	that is gone for MK_AGENT_GONE_VERSION: the highest that it speaks; 0: none
  *	was there in this run, or the last
  * @agent_features: MK_AGENT_FEATURE_..., those of the last agent
+ * @id: a number that no other instance has had since the module was loaded, less
+ *	than 2^48; with MK_FEATURE_KEXEC it is in the flags of kexec_file_load(),
+ *	KEXEC_FILE_MULTIKERNEL | id << KEXEC_FILE_MULTIKERNEL_SHIFT
  */
 struct mk_info {
 	struct mk_header header;
@@ -449,6 +453,7 @@ struct mk_info {
 	__u32 hung_ms;
 	__u32 agent_version;
 	__aligned_u64 agent_features;
+	__aligned_u64 id;
 };
 
 /**

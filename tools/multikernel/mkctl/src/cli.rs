@@ -338,6 +338,12 @@ pub struct Image {
     /// Let the command line name a UART, which the host then must not use
     #[arg(long)]
     pub uart: bool,
+
+    /// Load by kexec_file_load(): the host's rules for kernels of its own hold,
+    /// such as signatures. Under lockdown there is no other way. It takes a
+    /// host whose kernel has the patch series
+    #[arg(long, conflicts_with = "uart")]
+    pub kexec: bool,
 }
 
 /// What is waited for after a start.

@@ -82,6 +82,9 @@ pub enum Failure {
     /// It is the host that has instances.
     #[error("this kernel is an instance, which has none of its own: only its host can do that")]
     NotHost,
+    /// The host's kernel knows no instances.
+    #[error("this host's kernel does not load kernels of instances by kexec")]
+    NoKexec,
     /// In an instance the other end is said already.
     #[error("`--peer {0}` is for the host: an instance only has channels of its own")]
     PeerOfInstance(String),
@@ -193,7 +196,7 @@ impl Failure {
             },
             Self::Removed(_) => exit::NO_INSTANCE,
             Self::Timeout { .. } => exit::TIMEOUT,
-            Self::Blocked(_) | Self::Unable | Self::NotHost => exit::BLOCKED,
+            Self::Blocked(_) | Self::Unable | Self::NotHost | Self::NoKexec => exit::BLOCKED,
             Self::Ended { .. } | Self::Panicked { .. } => exit::ENDED,
             Self::Interrupted { signal, .. } => {
                 u8::try_from(*signal).map_or(exit::FAILED, |signal| exit::SIGNAL + signal)
@@ -244,6 +247,10 @@ impl Failure {
                 (Operation::Console, Errno::BUSY) => {
                     vec!["`--read-only` watches it".to_owned()]
                 }
+                (Operation::Load, Errno::PERM) => {
+                    vec!["a signed kernel can be loaded with `--kexec`, if `mkctl check` has no complaint".to_owned()]
+                }
+                (Operation::KexecLoad, errno) => vec![refused_by_kexec(errno).to_owned()],
                 (Operation::Stop, Errno::NOTCONN) => {
                     vec!["`mkctl kill` ends it without its help".to_owned()]
                 }
@@ -265,6 +272,10 @@ impl Failure {
                 ..
             } => vec!["try again when it has booted, or use --follow".to_owned()],
             Self::NotHost => vec!["here `mkctl channel` is of use".to_owned()],
+            Self::NoKexec => vec![
+                "leave `--kexec` out, or boot a kernel with the patch series of multikernel"
+                    .to_owned(),
+            ],
             Self::PeerOfInstance(peer) => {
                 vec![format!("name it in place of INSTANCE: `{peer}`")]
             }
@@ -298,6 +309,22 @@ impl Failure {
             }
         }
         text
+    }
+}
+
+/// What an errno of `kexec_file_load()`, which has no room for a text, means.
+fn refused_by_kexec(errno: Errno) -> &'static str {
+    match errno {
+        Errno::NODATA => "the kernel is not signed",
+        Errno::NOKEY => "the kernel was signed with a key that this host does not trust",
+        Errno::KEYREJECTED | Errno::BADMSG => {
+            "the kernel's signature is wrong: it was changed after it was signed"
+        }
+        Errno::PERM => {
+            "the host is locked down and the kernel has no valid signature, or \
+             `sysctl kernel.kexec_load_disabled` forbids it"
+        }
+        _ => "the host's log (`dmesg`) tells what was wrong",
     }
 }
 

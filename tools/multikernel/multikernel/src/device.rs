@@ -52,6 +52,8 @@ named! {
         Events = MK_FEATURE_EVENTS, "events";
         /// Where memory comes from can be read.
         Pools = MK_FEATURE_POOLS, "pools";
+        /// Kernels can be loaded by `kexec_file_load()`, too.
+        Kexec = MK_FEATURE_KEXEC, "kexec";
     }
 }
 

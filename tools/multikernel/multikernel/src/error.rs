@@ -30,6 +30,8 @@ pub enum Operation {
     SetHeartbeat,
     /// Loading a kernel into an instance.
     Load,
+    /// The same by `kexec_file_load()`.
+    KexecLoad,
     /// Starting an instance.
     Start,
     /// Killing an instance.
@@ -73,6 +75,7 @@ impl Operation {
             Self::SetMemory => "give memory to",
             Self::SetHeartbeat => "set the heartbeat of",
             Self::Load => "load",
+            Self::KexecLoad => "load by kexec",
             Self::Start => "start",
             Self::Kill => "kill",
             Self::Ping => "ping",

@@ -11,6 +11,7 @@ use crate::abi;
 use crate::console::{Console, ConsoleOptions};
 use crate::error::{Errno, Error, Operation, Result};
 use crate::ioctl;
+use crate::kexec;
 use crate::log::Log;
 use crate::map::Map;
 use crate::named::named;
@@ -151,6 +152,9 @@ pub struct Range {
 pub struct Info {
     /// Its name.
     pub name: String,
+    /// A number that no other instance has had, as [`EventRecord`](crate::EventRecord) has it;
+    /// none: the module is older.
+    pub id: Option<u64>,
     /// Its state.
     pub state: State,
     /// Why it is stopped or crashed.
@@ -202,6 +206,7 @@ impl Info {
         let moment = |ns: u64| (ns != 0).then(|| Duration::from_nanos(ns));
         Self {
             name: ioctl::text_of(&raw.name),
+            id: (raw.id != 0).then_some(raw.id),
             state: State::from_raw(raw.state),
             reason: Reason::from_raw(raw.reason),
             text: ioctl::text_of(&raw.text),
@@ -382,6 +387,19 @@ impl Instance {
         let cmdline = image.cmdline.as_bytes();
         ioctl::load(self.fd.as_fd(), image.kernel, image.initrd, cmdline, flags)
             .map_err(self.failed(Operation::Load))
+    }
+
+    /// Puts a kernel into its memory by `kexec_file_load()`: with the rules that the host has for
+    /// kernels of its own, signatures among them. It takes
+    /// [`Feature::Kexec`](crate::Feature::Kexec), and there can be no UART.
+    pub fn load_by_kexec(&self, image: &Image<'_>) -> Result<()> {
+        let failed = |errno| Error::new(Operation::KexecLoad, &self.name, errno);
+        if image.uart {
+            return Err(failed(Errno::INVAL)
+                .with_message("kexec_file_load() cannot say that the instance has a UART"));
+        }
+        let id = self.info()?.id.ok_or_else(|| failed(Errno::OPNOTSUPP))?;
+        kexec::load(id, image.kernel, image.initrd, image.cmdline).map_err(failed)
     }
 
     /// Takes its CPUs from the host and boots what is loaded.

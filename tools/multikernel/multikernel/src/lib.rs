@@ -30,6 +30,7 @@ mod error;
 mod events;
 mod instance;
 mod ioctl;
+mod kexec;
 mod log;
 mod map;
 pub mod mapped;

@@ -206,7 +206,11 @@ impl Report {
             let found = format!("{what} ({mode})");
             self.add("lockdown", Status::Fail, found, Some(advice.to_owned()));
         } else {
-            self.add("lockdown", Status::Ok, mode, None);
+            let found = match mode {
+                "none" => mode.to_owned(),
+                _ => format!("{mode}: only signed kernels, with `--kexec`"),
+            };
+            self.add("lockdown", Status::Ok, found, None);
         }
     }
 

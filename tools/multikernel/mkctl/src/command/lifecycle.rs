@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use multikernel::{Device, Instance};
+use multikernel::{Device, Feature, Instance};
 
 use super::await_line::await_line;
 use super::for_each;
@@ -21,17 +21,22 @@ pub struct Files<'a> {
     initrd: Option<File>,
     cmdline: Cow<'a, str>,
     uart: bool,
+    kexec: bool,
 }
 
 impl<'a> Files<'a> {
     /// Opens the files.
-    pub fn open(image: &'a Image) -> Result<Self> {
+    pub fn open(device: &Device, image: &'a Image) -> Result<Self> {
+        if image.kexec && !device.query()?.features.contains(&Feature::Kexec) {
+            return Err(Failure::NoKexec);
+        }
         let initrd = image.initrd.as_deref();
         Ok(Self {
             kernel: open("the kernel", &image.kernel)?,
             initrd: initrd.map(|path| open("the initrd", path)).transpose()?,
             cmdline: Cow::Borrowed(&image.cmdline),
             uart: image.uart,
+            kexec: image.kexec,
         })
     }
 
@@ -45,12 +50,16 @@ impl<'a> Files<'a> {
     /// Loads them.
     pub fn load(&self, instance: &Instance) -> Result<()> {
         let _progress = Progress::new(format!("loading {}", instance.name()));
-        Ok(instance.load(&multikernel::Image {
+        let image = multikernel::Image {
             kernel: self.kernel.as_fd(),
             initrd: self.initrd.as_ref().map(AsFd::as_fd),
             cmdline: &self.cmdline,
             uart: self.uart,
-        })?)
+        };
+        Ok(match self.kexec {
+            true => instance.load_by_kexec(&image)?,
+            false => instance.load(&image)?,
+        })
     }
 }
 
@@ -80,7 +89,7 @@ fn open(what: &'static str, path: &Path) -> Result<File> {
 
 /// Loads a kernel into an instance.
 pub fn load(device: &Device, arguments: &Load) -> Result<()> {
-    let files = Files::open(&arguments.image)?;
+    let files = Files::open(device, &arguments.image)?;
     files.load(&device.instance(&arguments.name)?)
 }
 

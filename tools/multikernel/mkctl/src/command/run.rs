@@ -24,7 +24,7 @@ pub fn run(device: &Device, arguments: &Run, out: &mut dyn Write) -> Result<()> 
     let interrupt = Interrupt::new()?;
     // What is not there is found out before anything is taken, and later it does no harm if others
     // take their names.
-    let mut files = Files::open(&arguments.image)?;
+    let mut files = Files::open(device, &arguments.image)?;
     if arguments.console {
         files.show_console();
     }

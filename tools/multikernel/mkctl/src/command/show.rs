@@ -19,6 +19,7 @@ use crate::units::{self, nanoseconds};
 #[derive(Serialize)]
 struct Json<'a> {
     name: &'a str,
+    id: Option<u64>,
     state: String,
     reason: String,
     text: &'a str,
@@ -83,6 +84,7 @@ impl Facts {
         });
         Json {
             name: &info.name,
+            id: info.id,
             state: info.state.to_string(),
             reason: info.reason.to_string(),
             text: &info.text,
@@ -129,6 +131,9 @@ impl Facts {
         let mut line = |key: &str, value: String| {
             let _ = writeln!(text, "  {key:<8}  {value}");
         };
+        if let Some(id) = info.id {
+            line("id", id.to_string());
+        }
         line("CPUs", cpus(&info.cpus));
         let node = info
             .node
@@ -235,6 +240,7 @@ mod tests {
         Facts {
             info: Info {
                 name: "blue".into(),
+                id: Some(7),
                 state: State::Stopped,
                 reason: Reason::Restart,
                 text: "restarted itself".into(),
@@ -277,6 +283,7 @@ mod tests {
             facts().text(),
             "\
 blue: stopped (restart): restarted itself
+  id        7
   CPUs      3,1-2 (boots on 3)
   memory    384 MiB
             0x40000000-0x4fffffff (256 MiB)
@@ -325,6 +332,8 @@ blue: stopped (restart): restarted itself
     #[test]
     fn what_there_is_not_yet_is_not_shown() {
         let mut facts = facts();
+        // An older module.
+        facts.info.id = None;
         facts.info.state = State::Created;
         facts.info.reason = Reason::None;
         facts.info.text.clear();
@@ -355,6 +364,7 @@ blue: stopped (restart): restarted itself
             String::from_utf8(out).unwrap(),
             r#"{
   "name": "blue",
+  "id": 7,
   "state": "stopped",
   "reason": "restart",
   "text": "restarted itself",

@@ -6,12 +6,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use multikernel_fuzz::pure::cmdline::{compose, Config, MAX};
+use multikernel_fuzz::pure::lockdown::Lockdown;
 
 const CONFIG: Config = Config {
     tsc_khz: 2_400_000,
     spare_apic_id: 254,
     without_hwp: true,
     uart: false,
+    lockdown: Lockdown::Integrity,
 };
 
 fuzz_target!(|user: &[u8]| {

@@ -5,6 +5,7 @@
 mod common;
 
 use multikernel_pure::pure::cmdline::{compose, Config, Error, MAX};
+use multikernel_pure::pure::lockdown::Lockdown;
 use proptest::prelude::*;
 
 const CONFIG: Config = Config {
@@ -12,6 +13,7 @@ const CONFIG: Config = Config {
     spare_apic_id: 254,
     without_hwp: false,
     uart: false,
+    lockdown: Lockdown::None,
 };
 
 const UART: Config = Config {
@@ -210,6 +212,26 @@ fn lists_are_joined() {
     let composed = line("initcall_blacklist=mine").unwrap();
     assert!(composed.starts_with("initcall_blacklist=mine "));
     check(&composed);
+}
+
+#[test]
+fn a_host_that_is_locked_down_passes_it_on() {
+    assert_eq!(last(&line("lsm=yama").unwrap(), "lockdown"), None);
+    for (lockdown, value) in [
+        (Lockdown::Integrity, "integrity"),
+        (Lockdown::Confidentiality, "confidentiality"),
+    ] {
+        let config = Config { lockdown, ..CONFIG };
+        let composed = with("lockdown=none quiet", MAX, &config).unwrap();
+        check(&composed);
+        assert_eq!(last(&composed, "lockdown").as_deref(), Some(value));
+        // Without the module the option does nothing.
+        for user in ["lsm=yama", "quiet \"lsm=\"", "lsm"] {
+            let (_, why) = refused(user, &config).unwrap();
+            assert!(why.contains("lockdown"), "{why}");
+        }
+        assert_eq!(refused("-- lsm=yama", &config), None);
+    }
 }
 
 #[test]
