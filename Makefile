@@ -6,7 +6,8 @@
 #	KVER=NAME	the kernel to build the module for: cloud (the default), amd64, rt,
 #			own, debug, or a release of Debian's
 #	DEBUG=1		the kernel finds faults: KASAN, lockdep and others
-#	PATCHED=1	it has our series, and the module as a module; BUILTIN=1: built in
+#	PATCHED=1	it has our series, and the module as a module; BUILTIN=1: built in;
+#			SIGNED=1: as PATCHED=1, and takes only signed kernels
 #	KDIR=DIR	or a configured and built kernel tree
 #	MK_HOST=NAME	the kernel of the hosts in the tests, such as patched, instead of
 #			stock ones and debug
@@ -59,9 +60,10 @@ samples: ## Build modules that use it: build/beside/
 tools: ## Build mkctl: build/bin/mkctl
 	@scripts/tools build
 
-kernel: ## Build a host kernel with .config.example (DEBUG=1, PATCHED=1, BUILTIN=1)
+kernel: ## Build a host kernel with .config.example (DEBUG=1, PATCHED=1, BUILTIN=1, SIGNED=1)
 	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,$(if \
-		$(filter-out 0,$(BUILTIN)),builtin,$(if $(filter-out 0,$(PATCHED)),patched,own)))
+		$(filter-out 0,$(BUILTIN)),builtin,$(if \
+		$(filter-out 0,$(SIGNED)),signed,$(if $(filter-out 0,$(PATCHED)),patched,own))))
 
 series: ## Write the patches that bring this into a kernel tree: build/series/
 	@scripts/series check
