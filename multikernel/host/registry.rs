@@ -544,7 +544,7 @@ pub(crate) fn permit_unverified() -> Outcome {
     };
     Err(fail!(
         EPERM,
-        "this kernel {why}, and only kexec_file_load() verifies signatures"
+        "this kernel {why}, and this way to load verifies no signatures"
     ))
 }
 

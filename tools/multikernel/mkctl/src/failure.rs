@@ -248,7 +248,9 @@ impl Failure {
                     vec!["`--read-only` watches it".to_owned()]
                 }
                 (Operation::Load, Errno::PERM) => {
-                    vec!["a signed kernel can be loaded with `--kexec`, if `mkctl check` has no complaint".to_owned()]
+                    vec!["a signed kernel can be loaded with `--kexec`, \
+                          if `mkctl check` has no complaint"
+                        .to_owned()]
                 }
                 (Operation::KexecLoad, errno) => vec![refused_by_kexec(errno).to_owned()],
                 (Operation::Stop, Errno::NOTCONN) => {
