@@ -185,6 +185,34 @@ fn wrapping() {
     );
 }
 
+/// The last of these is written where the first one was, as soon as that was
+/// read.
+#[test]
+fn room_that_was_read() {
+    const LONG: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+    let model = Model {
+        size: THREE,
+        before: 0,
+        waiting: 0,
+        sent: 0,
+        preemptions: Some(1),
+    };
+    model.each(
+        |out| {
+            out.send(&LONG).unwrap();
+            for n in 9..=11 {
+                out.send(&[n]).unwrap();
+            }
+        },
+        |input| {
+            assert_eq!(input.receive().unwrap(), LONG);
+            for n in 9..=11 {
+                assert_eq!(input.receive().unwrap(), [n]);
+            }
+        },
+    );
+}
+
 #[test]
 fn closed() {
     for (waiting, sent, preemptions) in [(0, 0, None), (1, 0, None), (0, 1, Some(3))] {
@@ -260,7 +288,7 @@ fn receiver_dies() {
             before: 1,
             waiting: 1,
             sent: 0,
-            preemptions: Some(2),
+            preemptions: Some(1),
         };
         model.each(
             |out| {
