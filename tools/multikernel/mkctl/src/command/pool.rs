@@ -64,7 +64,8 @@ fn table(pools: &[Pool]) -> String {
             &pool.node.to_string(),
             &or_none(pool.start.map(|start| format!("{start:#x}"))),
             [
-                &units::size(pool.bytes),
+                // What a page allocator has is no round number.
+                &units::size(pool.bytes & !0xf_ffff),
                 &units::size(pool.free),
                 &or_none(pool.largest.map(units::size)),
             ],
