@@ -97,6 +97,10 @@ fn host_pages() {
     for bytes in [0, 0x1000, 0x4000, 0x4fff] {
         assert!(!read(|_| {}, bytes), "{bytes:#x}");
     }
+    // There is room for more than there may be.
+    assert!(read(|h| h.agent_at = 0x8000, 0x9000));
+    assert!(!read(|h| (h.channels, h.agent_at) = (65, 0x8000), 0x9000));
+    assert!(!read(|h| (h.channels, h.entry_bytes) = (1, 132), 0x5000));
     let wrong: [fn(&mut Host); 12] = [
         |h| h.clock_at = 0x1001,
         |h| h.clock_at = 0x4000,
@@ -176,6 +180,7 @@ fn agents() {
         run: 1,
         attach: 7,
     };
+    assert_eq!(Agent::read(&host, 0), None);
     agent.publish(&side);
     assert_eq!(agent::State::read(&host), Ok(agent::State::Ready));
     assert_eq!(Agent::read(&host, 1), Some(agent));
@@ -224,7 +229,7 @@ fn last_words() {
     let mut out = [0; TEXT_BYTES];
     for (text, told) in [
         (vec![], vec![]),
-        (b"a \x07\n\xff~".to_vec(), b"a ???~".to_vec()),
+        (b"a \x07\n\xff~\x7f".to_vec(), b"a ???~?".to_vec()),
         (b"before\0behind".to_vec(), b"before".to_vec()),
         (vec![b'x'; 256], vec![b'x'; 256]),
         (vec![b'x'; 1000], vec![b'x'; 256]),

@@ -69,6 +69,7 @@ fn one_that_goes_on() {
     let (now, ns) = silence(&mut watch, 0, 100).unwrap();
     // It stays hung, as long as it was found to be, however late somebody looks.
     assert_eq!(watch.look(now + 1, 1), Pulse::Hung(ns));
+    assert_eq!(watch.look(watch.due(), 1), Pulse::Hung(ns));
     assert_eq!(watch.look(now + 1000 * SECOND, 1), Pulse::Hung(ns));
     // A beat is a beat, whenever it is seen.
     assert_eq!(watch.look(now + 1000 * SECOND + 1, 2), Pulse::Beats);

@@ -179,6 +179,13 @@ fn who_is_rung_sees_the_end() {
         assert_eq!(may_send, is_left, "{state:?}");
         assert_eq!(sender.has_news(), is_left, "{state:?}");
     }
+    // So is a state that does not exist.
+    let ram = Ram::new(PAGE);
+    let (_, mut receiver) = ends(&ram);
+    assert!(receiver.wait());
+    ram.side(0).store(STATE, 99);
+    assert!(may_receive(&ram.side(1), &ram.side(0), ram.size()));
+    assert!(receiver.has_news());
 }
 
 /// What the cheapest look tells is so.
