@@ -71,6 +71,10 @@ struct mk_acpi {
  *	in @attach of struct mk_agent_page that it is on
  * @doorbell: MK_DOORBELL_..., where the host is rung
  * @calls: how often the agent was to look at more than at channels of programs
+ * @reserved_1: 0
+ * @reserved_2: 0
+ * @reserved_3: 0
+ * @reserved_4: 0
  */
 struct mk_host_page {
 	__le64 magic;
@@ -112,6 +116,7 @@ struct mk_host_page {
  * @multiplier: a difference of the counter, times this,
  * @shift: divided by two to the power of this, 0 to 63, is nanoseconds
  * @tai_offset: seconds that TAI is ahead of UTC, with a sign
+ * @reserved: 0
  */
 struct mk_clock {
 	__le64 sequence;
@@ -155,6 +160,7 @@ struct mk_clock {
  * @doorbell: MK_DOORBELL_..., where the peer is rung; it may change at any time
  * @name: of the channel
  * @peer_name: of the peer, if it is an instance
+ * @reserved: 0
  */
 struct mk_channel {
 	__le64 state;
@@ -213,6 +219,12 @@ struct mk_channel {
  * @answers: for each entry of the directory MK_ANSWER_..., and in the high half
  *	the generation that is answered
  * @text: why it is gone, for a person: printable ASCII, then NULs
+ * @reserved_1: 0
+ * @reserved_2: 0
+ * @reserved_3: 0
+ * @reserved_6: 0
+ * @reserved_4: 0
+ * @reserved_5: 0
  */
 struct mk_agent_page {
 	__le64 magic;
@@ -255,6 +267,10 @@ struct mk_agent_page {
  * size. Each message begins at a multiple of MK_RING_LINE with a __le64: its
  * length in the low half; in the high half the position, divided by
  * MK_RING_LINE. 0: there is none yet.
+ * @reserved_1: 0
+ * @reserved_2: 0
+ * @reserved_3: 0
+ * @reserved_4: 0
  */
 struct mk_half {
 	__le64 state;
