@@ -15,7 +15,8 @@
 #	JOBS=N		how many processes build at a time
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench fuzz lint module samples tools kernel series rootfs install clean distclean
+.PHONY: help demo test soak bench fuzz lint coverage module samples tools kernel series \
+	rootfs install clean distclean
 
 export KVER KDIR MK_HOST MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
 export MK_GOAL := $(MAKECMDGOALS)
@@ -47,6 +48,9 @@ bench: tools rootfs ## Measure; build/bench/results.json and *.svg
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)
 	@scripts/fuzz
+
+coverage: ## Print which lines of the pure logic its tests reach, and which not
+	@scripts/coverage
 
 lint: ## Check formats, clippy, shellcheck, checkpatch, licences
 	@scripts/lint
