@@ -15,7 +15,7 @@
 #	JOBS=N		how many processes build at a time
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench fuzz lint coverage module samples tools kernel series \
+.PHONY: help demo test soak bench fuzz lint coverage kunit module samples tools kernel series \
 	rootfs install clean distclean
 
 export KVER KDIR MK_HOST MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
@@ -51,6 +51,9 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)
 
 coverage: ## Print which lines of the pure logic its tests reach, and which not
 	@scripts/coverage
+
+kunit: ## Run tests of the pure logic in a kernel, by its kunit.py (KUNIT=module: a module's)
+	@scripts/kunit $(or $(KUNIT),kernel)
 
 lint: ## Check formats, clippy, shellcheck, checkpatch, licences
 	@scripts/lint

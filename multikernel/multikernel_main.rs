@@ -24,6 +24,8 @@ mod host;
 #[allow(dead_code)]
 mod pure;
 mod sys;
+#[cfg(CONFIG_MULTIKERNEL_KUNIT_TEST)]
+mod tests;
 mod uapi;
 
 use agent::{

@@ -6,3 +6,7 @@
 pub mod pure;
 
 pub mod ram;
+
+#[cfg(test)]
+#[path = "../../../../../multikernel/tests/mod.rs"]
+mod tests;

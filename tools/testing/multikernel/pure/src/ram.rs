@@ -2,9 +2,14 @@
 
 //! The memory of a channel, or of an area, in this process.
 
-use std::sync::atomic::{fence, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 
-use crate::pure::half::{Data, Halves, Size, DATA, FENCE, LOAD, STORE};
+use crate::pure::half::{Size, DATA};
+
+#[path = "../../../../../multikernel/tests/side.rs"]
+mod side;
+
+pub use side::Side;
 
 const WORD: usize = 8;
 
@@ -32,66 +37,14 @@ impl Ram {
 
     /// What side 0 or 1 sees.
     pub fn side(&self, side: usize) -> Side<'_> {
-        Side { ram: self, side }
+        Side::new(&self.halves[side], &self.halves[1 - side], 0)
     }
-
-    fn word(&self, half: usize, at: usize) -> &AtomicU64 {
-        assert_eq!(at % WORD, 0, "not a word: {at}");
-        &self.halves[half][at / WORD]
-    }
-}
-
-/// Memory as one side sees it.
-#[derive(Clone, Copy)]
-pub struct Side<'a> {
-    ram: &'a Ram,
-    side: usize,
 }
 
 impl Side<'_> {
-    /// Reads a word of this side's own half, which only the peer does.
-    pub fn own(&self, at: usize) -> u64 {
-        self.ram.word(self.side, at).load(LOAD)
-    }
-
-    /// The same, some bytes.
+    /// Reads bytes of this side's own half, which only the peer does.
     pub fn own_bytes(&self, at: usize, len: usize) -> Vec<u8> {
         let words = (at..at + len).step_by(WORD);
         words.flat_map(|at| self.own(at).to_le_bytes()).collect()
-    }
-}
-
-impl Halves for Side<'_> {
-    fn load(&self, at: usize) -> u64 {
-        self.ram.word(1 - self.side, at).load(LOAD)
-    }
-
-    fn store(&self, at: usize, word: u64) {
-        self.ram.word(self.side, at).store(word, STORE);
-    }
-
-    fn fence(&self) {
-        fence(FENCE);
-    }
-}
-
-impl Data for Side<'_> {
-    fn read(&self, at: usize, to: &mut [u8]) {
-        for (at, to) in (at..).step_by(WORD).zip(to.chunks_mut(WORD)) {
-            assert!(at >= DATA);
-            let word = self.ram.word(1 - self.side, at).load(Relaxed);
-            to.copy_from_slice(&word.to_le_bytes()[..to.len()]);
-        }
-    }
-
-    fn write(&self, at: usize, from: &[u8]) {
-        for (at, from) in (at..).step_by(WORD).zip(from.chunks(WORD)) {
-            assert!(at >= DATA);
-            let word = self.ram.word(self.side, at);
-            // Nobody else writes this half.
-            let mut bytes = word.load(Relaxed).to_le_bytes();
-            bytes[..from.len()].copy_from_slice(from);
-            word.store(u64::from_le_bytes(bytes), Relaxed);
-        }
     }
 }

@@ -114,12 +114,6 @@ fn other_files_are_named() {
 }
 
 #[test]
-fn either_signature_alone_is_not_enough() {
-    assert!(matches!(lie(0x1fe, &[0]).0, Error::NotBzImage(_)));
-    assert!(matches!(lie(0x202, b"HdrX").0, Error::NotBzImage(_)));
-}
-
-#[test]
 fn truncation_is_seen_wherever_it_is() {
     let whole = Kernel::cloud();
     let syssize = common::u32_at(&whole.head, 0x1f4);
@@ -153,17 +147,6 @@ fn truncation_is_seen_wherever_it_is() {
             need - 1
         )
     );
-}
-
-#[test]
-fn unusable_kernels_are_told_apart() {
-    let (error, message) = lie(0x206, &0x020bu16.to_le_bytes());
-    assert_eq!(error, Error::Protocol(0x20b));
-    assert!(message.contains("boot protocol 2.11;"), "{message}");
-    assert_eq!(lie(0x211, &[0]).0, Error::LoadedLow);
-    assert_eq!(lie(0x236, &0x7eu16.to_le_bytes()).0, Error::Bits32);
-    assert_eq!(lie(0x234, &[0]).0, Error::NotRelocatable);
-    assert_eq!(lie(0x236, &0x7du16.to_le_bytes()).0, Error::Below4G);
 }
 
 #[test]
@@ -241,6 +224,34 @@ fn no_setup_sectors_stand_for_four() {
     assert_eq!(parse(&kernel).unwrap().kernel_offset(), 5 * 512);
     let kernel = Kernel::cloud().with(0x1f1, &[1]);
     assert_eq!(parse(&kernel).unwrap().kernel_offset(), 2 * 512);
+}
+
+#[test]
+fn a_zstd_payload_is_found() {
+    let kernel = Kernel::cloud();
+    let image = parse(&kernel).unwrap();
+    let field = |at| common::u32_at(&kernel.head, at) as usize;
+    let start = image.kernel_offset() as usize + field(0x248);
+    let end = start + field(0x24c);
+    let mut file = kernel.head.clone();
+    file.resize(kernel.size as usize, 0xaa);
+    // What the payload begins with, and the size that stands at its end.
+    let mut found = |magic: &[u8; 4], size: u64| {
+        file[start..start + 4].copy_from_slice(magic);
+        file[end - 4..end].copy_from_slice(&(size as u32).to_le_bytes());
+        let (data, size) = image.zstd(&file)?;
+        assert_eq!(data, &file[start..end - 4]);
+        Some(size as u64)
+    };
+    let zstd = b"\x28\xb5\x2f\xfd";
+    assert_eq!(found(zstd, 1000), Some(1000));
+    assert_eq!(found(zstd, image.init_size()), Some(image.init_size()));
+    assert_eq!(found(zstd, image.init_size() + 1), None);
+    assert_eq!(found(b"\x1f\x8b\x08\0", 1000), None);
+    // The file has become shorter since.
+    assert_eq!(found(zstd, 1000), Some(1000));
+    assert_eq!(image.zstd(&file[..end - 1]), None);
+    assert_eq!(image.zstd(&[]), None);
 }
 
 /// What every loader relies on.

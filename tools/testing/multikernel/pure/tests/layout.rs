@@ -266,24 +266,6 @@ fn what_is_too_large_is_told_with_sizes() {
 }
 
 #[test]
-fn wrong_ranges_are_refused() {
-    let plan = |ranges: &[Range]| Layout::plan(&request(ranges, MIB, 0)).unwrap_err();
-    assert_eq!(plan(&[]), Error::Empty);
-    assert_eq!(
-        plan(&[range(64 * MIB, MIB), range(32 * MIB, MIB)]),
-        Error::Ranges
-    );
-    assert_eq!(
-        plan(&[range(64 * MIB, 2 * MIB), range(65 * MIB, MIB)]),
-        Error::Ranges
-    );
-    assert_eq!(plan(&[range(64 * MIB + 1, MIB)]), Error::Ranges);
-    assert_eq!(plan(&[range(64 * MIB, MIB + 1)]), Error::Ranges);
-    let high = range(1 << 47, MIB);
-    assert_eq!(plan(&[high]), Error::Paging(paging::Error::TooHigh(high)));
-}
-
-#[test]
 fn so_many_ranges_fit_and_no_more() {
     let pieces = |n: usize| -> Vec<Range> {
         (0..n as u64)
@@ -297,25 +279,6 @@ fn so_many_ranges_fit_and_no_more() {
         Layout::plan(&request(&more, MIB, 0)),
         Err(Error::Pieces(RANGES_MAX + 1))
     );
-}
-
-#[test]
-fn a_map_refuses_what_it_cannot_hold() {
-    let mut map = Map::new();
-    map.push(range(MIB, MIB), Kind::Ram).unwrap();
-    let before = range(MIB / 2, MIB / 2 + 1);
-    assert_eq!(
-        map.push(before, Kind::Ram),
-        Err(e820::Error::Overlap(before))
-    );
-    for n in 2..=e820::MAX as u64 {
-        map.push(range(n * MIB, MIB), Kind::Reserved).unwrap();
-    }
-    assert_eq!(
-        map.push(range(1 << 40, MIB), Kind::Ram),
-        Err(e820::Error::Full)
-    );
-    assert_eq!(map.entries().len(), e820::MAX);
 }
 
 /// The boot parameters of a stock kernel in `ranges`, and what they are of.
