@@ -55,7 +55,7 @@ coverage: ## Print which lines of the pure logic its tests reach, and which not
 kunit: ## Run tests of the pure logic in a kernel, by its kunit.py (KUNIT=module: a module's)
 	@scripts/kunit $(or $(KUNIT),kernel)
 
-lint: ## Check formats, clippy, shellcheck, checkpatch, licences
+lint: ## Check formats, clippy, shellcheck, checkpatch, documentation, licences
 	@scripts/lint
 
 module: ## Build multikernel.ko for a stock kernel (KVER=, KDIR=)
