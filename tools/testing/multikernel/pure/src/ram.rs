@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicU64;
 
 use crate::pure::half::{Size, DATA};
 
+// The tests that KUnit runs have it, too.
+#[allow(clippy::duplicate_mod)]
 #[path = "../../../../../multikernel/tests/side.rs"]
 mod side;
 

