@@ -22,7 +22,7 @@ pub(crate) fn load(
 ) -> Result<(), Errno> {
     let line = CString::new(cmdline).map_err(|_| Errno::INVAL)?;
     let size = line.as_bytes_with_nul().len() as c_ulong;
-    let mut flags = MULTIKERNEL | id << MULTIKERNEL_SHIFT;
+    let mut flags = MULTIKERNEL | (id << MULTIKERNEL_SHIFT);
     if initrd.is_none() {
         flags |= NO_INITRAMFS;
     }

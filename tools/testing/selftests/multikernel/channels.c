@@ -319,9 +319,10 @@ static void *open_thread(void *result)
  */
 static bool one_waits(void)
 {
-	return !system("for task in /proc/$PPID/task/*; do "
-		       "grep -qs '^257 ' $task/syscall && grep -qs '^State:.S' $task/status && exit; "
-		       "done; exit 1");
+	return !system("for task in /proc/$PPID/task/*; do\n"
+		       "grep -qs '^257 ' $task/syscall && grep -qs '^State:.S' $task/status && exit\n"
+		       "done\n"
+		       "exit 1");
 }
 
 TEST_F_TIMEOUT(channels, ends_that_nobody_answers, TIMEOUT)

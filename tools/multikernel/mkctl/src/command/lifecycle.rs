@@ -56,10 +56,11 @@ impl<'a> Files<'a> {
             cmdline: &self.cmdline,
             uart: self.uart,
         };
-        Ok(match self.kexec {
+        match self.kexec {
             true => instance.load_by_kexec(&image)?,
             false => instance.load(&image)?,
-        })
+        }
+        Ok(())
     }
 }
 
