@@ -7,13 +7,17 @@ use kernel::prelude::kunit_tests;
 
 #[cfg_attr(not(test), kunit_tests(multikernel_cmdline))]
 mod suite {
-    use crate::pure::cmdline::{compose, Config, Error, MAX};
+    use crate::pure::{
+        cmdline::{compose, Config, Error, MAX},
+        lockdown::Lockdown,
+    };
 
     const CONFIG: Config = Config {
         tsc_khz: 2_400_000,
         spare_apic_id: 254,
         without_hwp: false,
         uart: false,
+        lockdown: Lockdown::None,
     };
 
     const UART: Config = Config {
