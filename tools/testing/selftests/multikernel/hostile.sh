@@ -103,8 +103,9 @@ check "it is noticed" agent storm gone
 check "the host knows why" agent_is storm gone misbehaved
 check "it does not ring any more" said storm 'is not to ring any more'
 check "it goes on without" state storm running none
-# Twice what is noticed, and all that was good.
-check "it did not ring often" few 200
+# One that nobody stops rings a thousand times a second and more. How often it does until this
+# kernel's emulated CPU has its turn depends on how busy the machine is.
+check "it did not ring often" few 1000
 check "it is not asked" fails 'did what it must not do' mkctl ping storm
 check "the good one goes on" answers good 100
 check "it is killed" mkctl kill storm
