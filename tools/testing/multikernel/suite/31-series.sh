@@ -24,7 +24,7 @@ come_back() {
 	local source
 	source=$("$TOP/scripts/kernel" source)
 	git -C "$tree" init -q -b base .
-	sed -n 's|^--- a/||p' "$TOP"/patches/[0-9]*.patch | sort -u |
+	"$TOP/scripts/series" theirs |
 		tar -C "$source" -cf - -T - | tar -C "$tree" -xf -
 	git -C "$tree" add -A
 	git -C "$tree" commit -q -m base
