@@ -42,6 +42,47 @@ struct mk_acpi {
 	__le64 area_bytes;
 };
 
+/* ---- kernels that know what they are --------------------------------------- */
+
+#define MK_GUEST_MAGIC			"MKGU"
+#define MK_GUEST_VERSION		1
+
+/**
+ * struct mk_guest_info - in the kernel_info of the image of a kernel that takes a
+ *	struct mk_guest, among what has variable length there
+ * @magic: MK_GUEST_MAGIC
+ * @bytes: size of this structure
+ * @version: MK_GUEST_VERSION, what @setup_type leads to
+ * @setup_type: type of the struct setup_data with a struct mk_guest that the kernel
+ *	looks for in its boot parameters
+ */
+struct mk_guest_info {
+	__u8 magic[4];
+	__le32 bytes;
+	__le32 version;
+	__le32 setup_type;
+};
+
+/**
+ * struct mk_guest - what the host tells such a kernel in its boot parameters; later
+ *	ones have more at the end
+ * @down: physical address of a struct mk_agent_page of its own, on a page: the kernel
+ *	writes @state and @text there when it ends, and nothing else
+ * @doorbell: MK_DOORBELL_..., where the host is rung afterwards
+ * @tsc: a value of the time stamp counter
+ * @realtime_ns: CLOCK_REALTIME at that value, in nanoseconds; 0: it is not known
+ * @tsc_khz: how fast the counter is
+ * @reserved: 0
+ */
+struct mk_guest {
+	__le64 down;
+	__le64 doorbell;
+	__le64 tsc;
+	__le64 realtime_ns;
+	__le32 tsc_khz;
+	__le32 reserved;
+};
+
 /* ---- the area: the host's part ------------------------------------------- */
 
 #define MK_HOST_MAGIC			0x54534f484e524b4dULL	/* "MKRNHOST" */
@@ -369,6 +410,8 @@ struct mk_created {
 };
 
 _Static_assert(sizeof(struct mk_acpi) == 56, "struct mk_acpi");
+_Static_assert(sizeof(struct mk_guest_info) == 16, "struct mk_guest_info");
+_Static_assert(sizeof(struct mk_guest) == 40, "struct mk_guest");
 _Static_assert(sizeof(struct mk_host_page) == MK_PROTOCOL_PAGE, "struct mk_host_page");
 _Static_assert(sizeof(struct mk_clock) == MK_PROTOCOL_PAGE, "struct mk_clock");
 _Static_assert(sizeof(struct mk_channel) == 128, "struct mk_channel");

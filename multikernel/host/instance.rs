@@ -425,22 +425,32 @@ impl Instance {
         }
     }
 
-    /// Why it has called its stub, if it has.
-    fn shutdown(&self) -> Option<tboot::Shutdown> {
-        let slot = {
+    /// Why it has called its stub, or has told that it ends, if it has.
+    fn shutdown(&self) -> Option<Reason> {
+        let (slot, link) = {
             let status = self.status.lock();
             if !has_cpus(&status.life) {
                 return None;
             }
-            status.slot.clone()?
+            (status.slot.clone()?, status.link.clone())
         };
+        if let Some(why) = link.and_then(|link| link.ended()) {
+            return Some(match why {
+                agent::Gone::PowerOff | agent::Gone::Halt => Reason::Halt,
+                agent::Gone::Panic => Reason::Panic,
+                _ => Reason::Restart,
+            });
+        }
         let entered = slot
             .load(slot::STUB as usize + trampoline::STUB_ENTERED)
             .ok()?;
         let kind = slot
             .load(slot::TBOOT as usize + tboot::SHUTDOWN_TYPE)
             .ok()?;
-        tboot::shutdown(entered, kind)
+        Some(match tboot::shutdown(entered, kind)? {
+            tboot::Shutdown::PowerOff | tboot::Shutdown::Halt => Reason::Halt,
+            _ => Reason::Restart,
+        })
     }
 
     /// Asks its agent, and waits for the answer no longer than `timeout_ms`. Returns how long that
@@ -569,19 +579,15 @@ impl Instance {
         }
     }
 
-    /// Ends it if it has called its stub, which tells so by ringing the host.
+    /// Ends it if it has told so, and has rung the host.
     fn collect(&self) {
         // Without waiting for one that has nothing to tell.
         if self.shutdown().is_none() {
             return;
         }
         let mut work = self.work.lock();
-        match self.shutdown() {
-            None => {}
-            Some(tboot::Shutdown::PowerOff | tboot::Shutdown::Halt) => {
-                self.end(&mut work, Reason::Halt)
-            }
-            Some(_) => self.end(&mut work, Reason::Restart),
+        if let Some(reason) = self.shutdown() {
+            self.end(&mut work, reason);
         }
     }
 
@@ -650,19 +656,18 @@ impl Instance {
         self.ended(reason, panic);
     }
 
-    /// Its CPUs have stopped: nobody may ring them any more. Returns what its agent said of a
-    /// panic.
+    /// Its CPUs have stopped: nobody may ring them any more. Returns what it said of a panic.
     fn close_link(&self) -> Option<CString> {
         let link = self.status.lock().link.take()?;
         let (seen, terms) = link.close();
         self.tell_agent(seen, terms);
         // Its peers must not ring its CPUs any more.
         self.step_channels();
-        if seen != Seen::Gone(Why::Said(agent::Gone::Panic)) {
+        let mut text = [0; agent::TEXT_BYTES];
+        let length = link.last_words(&mut text);
+        if length == 0 {
             return None;
         }
-        let mut text = [0; agent::TEXT_BYTES];
-        let length = link.text(&mut text);
         let text = core::str::from_utf8(text.get(..length)?).ok()?;
         CString::try_from_fmt(fmt!("{text}")).ok()
     }

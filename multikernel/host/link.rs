@@ -52,7 +52,8 @@ const CONTROL_AT: u64 = AREA_BYTES;
 const SHOWN_RING: u64 = 128 * PAGE;
 const TYPED_RING: u64 = PAGE;
 const CONSOLE_AT: u64 = CONTROL_AT + 2 * half_bytes(CONTROL_RING);
-const BYTES: u64 = CONSOLE_AT + half_bytes(TYPED_RING) + half_bytes(SHOWN_RING);
+const DOWN_AT: u64 = CONSOLE_AT + half_bytes(TYPED_RING) + half_bytes(SHOWN_RING);
+const BYTES: u64 = DOWN_AT + PAGE;
 const _: () = assert!(AGENT_AT % PAGE == 0);
 
 /// Half a channel, with a ring of `ring` bytes.
@@ -124,6 +125,8 @@ pub(crate) struct Link {
     control: View,
     /// And of the console.
     terminal: View,
+    /// Where a kernel that knows what it is tells its end.
+    down: View,
     console: Arc<Console>,
     switchboard: Arc<Switchboard>,
     caller: Arc<Caller>,
@@ -268,10 +271,11 @@ impl Link {
             })
         };
         let ring = half_bytes(CONTROL_RING);
-        let (Some(area), Some(control), Some(terminal)) = (
+        let (Some(area), Some(control), Some(terminal), Some(down)) = (
             view(0, AGENT_AT, AREA_BYTES - AGENT_AT),
             view(CONTROL_AT, ring, ring),
             view(CONSOLE_AT, half_bytes(TYPED_RING), half_bytes(SHOWN_RING)),
+            view(DOWN_AT, 0, PAGE),
         ) else {
             return Err(EFAULT.into());
         };
@@ -287,6 +291,7 @@ impl Link {
                 area,
                 control,
                 terminal,
+                down,
                 console,
                 reach <- new_spinlock!(Reach {
                     apic_ids: KVec::new(),
@@ -462,9 +467,30 @@ impl Link {
         (inner.seen, inner.terms)
     }
 
-    /// Why the agent is gone, in its own words: printable characters.
-    pub(crate) fn text(&self, out: &mut [u8; agent::TEXT_BYTES]) -> usize {
-        agent::read_text(&self.area, out)
+    /// Where a kernel that knows what it is tells its end.
+    pub(crate) fn down(&self) -> u64 {
+        self.down.other.address()
+    }
+
+    /// Why such a kernel has ended, if it has.
+    pub(crate) fn ended(&self) -> Option<agent::Gone> {
+        match agent::State::read(&self.down) {
+            Ok(agent::State::Gone(why)) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// What the kernel, or its agent, says of its panic: printable characters. 0: there was none,
+    /// as far as they say.
+    pub(crate) fn last_words(&self, out: &mut [u8; agent::TEXT_BYTES]) -> usize {
+        let panic = agent::Gone::Panic;
+        if self.ended() == Some(panic) {
+            agent::read_text(&self.down, out)
+        } else if self.inner.lock().seen == Seen::Gone(Why::Said(panic)) {
+            agent::read_text(&self.area, out)
+        } else {
+            0
+        }
     }
 
     /// Asks the agent, and waits for its answer. Returns how long that took, in nanoseconds.

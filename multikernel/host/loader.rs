@@ -13,7 +13,10 @@ use crate::{
     pure::{
         acpi, bootparams,
         bzimage::{self, Image},
-        cmdline, e820,
+        cmdline,
+        doorbell::Doorbell,
+        e820,
+        guest::{self, Guest},
         kaslr::Wish,
         layout::{self, Layout},
         lockdown::Trust,
@@ -23,6 +26,7 @@ use crate::{
         vmlinux::{self, Vmlinux},
     },
     sys::{
+        clock, ffi,
         file::{Kind, Readable},
         kexec, random, zstd,
     },
@@ -44,6 +48,8 @@ pub(crate) struct Loaded {
     head: KVec<u8>,
     layout: Layout,
     trust: Trust,
+    /// It knows what it is.
+    guest: Option<Guest>,
 }
 
 /// An initrd.
@@ -211,6 +217,7 @@ impl Loaded {
             head,
             layout,
             trust,
+            guest: image.info(contents).and_then(Guest::find),
         })
     }
 
@@ -256,6 +263,7 @@ impl Loaded {
             initrd: self.layout.initrd(),
             rsdp,
             tboot: place.address(slot::TBOOT).into(),
+            setup_data: self.setup_data(memory, bell, link)?,
             is_random: self.vmlinux.is_some_and(|vmlinux| vmlinux.is_random),
             e820: &e820,
         };
@@ -287,6 +295,26 @@ impl Loaded {
                     .map_or(bzimage::ENTRY64, |vmlinux| vmlinux.entry),
             boot_params: self.layout.boot_params().start(),
         })
+    }
+
+    /// Writes what only a kernel looks for that knows what it is. Returns where that is, or 0.
+    fn setup_data(&self, memory: &Memory, bell: Bell, link: &Link) -> Outcome<u64> {
+        let Some(guest) = self.guest else {
+            return Ok(0);
+        };
+        let config = guest::Config {
+            down: link.down(),
+            doorbell: Doorbell::new(bell.apic_id, bell.vector.into())
+                .map_err(|error| wrong(ENODEV, error))?,
+            now: clock::now(),
+            // SAFETY: It only reads what the kernel found out about the machine.
+            tsc_khz: unsafe { ffi::mk_tsc_khz() },
+        };
+        let at = self.layout.setup_data().start();
+        let mut bytes = [0; guest::SETUP_DATA_BYTES];
+        guest.write(&mut bytes, &config);
+        memory.write(at, &bytes)?;
+        Ok(at)
     }
 
     fn page_tables(&self, memory: &Memory, slot: &Slot, ranges: &[Range]) -> Outcome {

@@ -54,6 +54,8 @@ pub struct Config<'a> {
     pub rsdp: u64,
     /// Where the tboot page is.
     pub tboot: u64,
+    /// Where the list of `struct setup_data` starts; 0: there is none.
+    pub setup_data: u64,
     /// The loader chose the kernel's virtual address at random.
     pub is_random: bool,
     /// The memory map.
@@ -78,7 +80,7 @@ pub fn write(
     put(page, LOADFLAGS, &[LOADED_HIGH | kaslr])?;
     put(page, EXT_LOADER, &[0; 2])?;
     put(page, HARDWARE_SUBARCH, &[0; 12])?; // and hardware_subarch_data
-    put(page, SETUP_DATA, &[0; 8])?;
+    put(page, SETUP_DATA, &config.setup_data.to_le_bytes())?;
     // The 64-bit entry does not use it.
     put(page, CODE32_START, &low(config.kernel))?;
 

@@ -25,8 +25,12 @@ pub const ENTRY64: u64 = 0x200;
 /// The oldest boot protocol with `xloadflags`, which tell a 64-bit kernel.
 const PROTOCOL: u16 = 0x020c;
 
-/// The last field that is read, `init_size`, ends here.
+/// The last field that every kernel here has, `init_size`, ends here.
 const HEADER_END_MIN: usize = 0x264;
+
+/// The oldest boot protocol with `kernel_info_offset`, and where that ends.
+const PROTOCOL_INFO: u16 = 0x020f;
+const INFO_END: usize = 0x26c;
 
 const SECTOR: u64 = 512;
 const PARAGRAPH: u64 = 16;
@@ -58,6 +62,8 @@ pub struct Image {
     cmdline_size: u32,
     pref_address: u64,
     payload: (u32, u32),
+    /// Offset of `kernel_info` in the protected-mode part; 0: there is none.
+    info: u32,
 }
 
 /// What a file is that is no bzImage.
@@ -259,6 +265,9 @@ impl Image {
             ));
         }
 
+        let has_info = version >= PROTOCOL_INFO && header_end >= INFO_END;
+        let info = bytes::u32(head, 0x268).filter(|_| has_info).unwrap_or(0);
+
         Some(Ok(Self {
             file_size,
             setup_size,
@@ -268,6 +277,7 @@ impl Image {
             cmdline_size,
             pref_address,
             payload: (offset, length),
+            info,
         }))
     }
 
@@ -322,6 +332,16 @@ impl Image {
         let size = u32::from_le_bytes(*size);
         let is_zstd = matches!(Found::of(data), Found::Compressed("zstd"));
         (is_zstd && size <= self.init_size).then_some((data, usize::try_from(size).ok()?))
+    }
+
+    /// What the kernel in `file`, all of it, tells its loader (`kernel_info`).
+    pub fn info<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
+        let start = self.setup_size.checked_add(self.info.into())?;
+        let info = file.get(usize::try_from(start).ok()?..)?;
+        if self.info == 0 || !info.starts_with(b"LToP") {
+            return None;
+        }
+        info.get(..usize::try_from(bytes::u32(info, 8)?).ok()?)
     }
 }
 
@@ -398,7 +418,7 @@ impl fmt::Display for Error {
                 f.write_str("the kernel is not relocatable; build it with CONFIG_RELOCATABLE=y")
             }
             Self::Below4G => f.write_str(
-                "the kernel cannot be loaded above 4 GiB (xloadflags); use a 64-bit relocatable one",
+                "the kernel cannot be above 4 GiB (xloadflags); use a 64-bit relocatable one",
             ),
             Self::Field { name, value, want } => write!(
                 f,

@@ -59,6 +59,7 @@ pub struct Layout {
     acpi: Range,
     boot_params: Range,
     cmdline: Range,
+    setup_data: Range,
     tables: Range,
     kernel: Range,
     initrd: Option<Range>,
@@ -117,13 +118,14 @@ impl Layout {
             next = range.map_or(u64::MAX, Range::end);
             range.ok_or(Error::TooLarge {
                 what: What::Tables,
-                need: acpi::BYTES + PAGE + CMDLINE_BYTES + tables,
+                need: acpi::BYTES + 2 * PAGE + CMDLINE_BYTES + tables,
                 have: first.bytes(),
             })
         };
         let acpi = take(acpi::BYTES)?;
         let boot_params = take(PAGE)?;
         let cmdline = take(CMDLINE_BYTES)?;
+        let setup_data = take(PAGE)?;
         let tables = take(tables)?;
 
         let free = Free {
@@ -138,6 +140,7 @@ impl Layout {
             acpi,
             boot_params,
             cmdline,
+            setup_data,
             tables,
             kernel,
             initrd,
@@ -157,6 +160,11 @@ impl Layout {
     /// The command line.
     pub fn cmdline(&self) -> Range {
         self.cmdline
+    }
+
+    /// What else a kernel is told that looks for it, one page.
+    pub fn setup_data(&self) -> Range {
+        self.setup_data
     }
 
     /// The page tables below the top one, which is in the slot.

@@ -29,6 +29,7 @@ pub mod cpus;
 pub mod directory;
 pub mod doorbell;
 pub mod e820;
+pub mod guest;
 pub mod half;
 pub mod handshake;
 pub mod heart;

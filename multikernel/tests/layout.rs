@@ -35,11 +35,12 @@ mod suite {
         assert_eq!(layout.acpi(), range(0x4000_0000, 0x1000));
         assert_eq!(layout.boot_params(), range(0x4000_1000, 0x1000));
         assert_eq!(layout.cmdline(), range(0x4000_2000, 0x1000));
-        assert_eq!(layout.tables(), range(0x4000_3000, 0x5000));
-        assert_eq!(layout.private(), range(0x4000_1000, 0x7000));
-        assert_eq!(layout.ram_start(), 0x4000_8000);
+        assert_eq!(layout.setup_data(), range(0x4000_3000, 0x1000));
+        assert_eq!(layout.tables(), range(0x4000_4000, 0x5000));
+        assert_eq!(layout.private(), range(0x4000_1000, 0x8000));
+        assert_eq!(layout.ram_start(), 0x4000_9000);
         assert_eq!(layout.kernel(), range(0x4020_0000, 0x3c3_9000));
-        assert_eq!(layout.below_kernel(&ranges), 0x1f_8000);
+        assert_eq!(layout.below_kernel(&ranges), 0x1f_7000);
         // At the top, from a page's start on.
         assert_eq!(layout.initrd(), Some(range(0x5636_3000, 30_000_001)));
         Ok(())
@@ -91,7 +92,7 @@ mod suite {
         }
         let tables = Error::TooLarge {
             what: What::Tables,
-            need: 0x8000,
+            need: 0x9000,
             have: 8192,
         };
         let small = [range(1024 * MIB, 8192)];

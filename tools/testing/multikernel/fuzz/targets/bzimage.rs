@@ -8,6 +8,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use multikernel_fuzz::pure::bzimage::{Image, HEAD_BYTES};
+use multikernel_fuzz::pure::guest::Guest;
 use multikernel_fuzz::pure::layout::{Layout, Request};
 use multikernel_fuzz::pure::range::Range;
 use multikernel_fuzz::pure::slot::Slots;
@@ -31,6 +32,11 @@ fuzz_target!(|data: &[u8]| {
     assert!(image.alignment().is_power_of_two());
     if let Some((data, unpacked)) = image.zstd(head) {
         assert!(data.len() < head.len() && unpacked as u64 <= image.init_size());
+    }
+
+    if let Some(info) = image.info(head) {
+        assert!(info.len() < head.len());
+        let _ = Guest::find(info);
     }
 
     let ranges = [
@@ -69,6 +75,7 @@ fuzz_target!(|data: &[u8]| {
         initrd: layout.initrd(),
         rsdp: layout.acpi().start(),
         tboot: 0x1b000,
+        setup_data: layout.setup_data().start(),
         is_random: size % 3 == 1,
         e820: &map,
     };

@@ -14,7 +14,8 @@ use multikernel_pure::pure::area::{self, Host, Verdict};
 use multikernel_pure::pure::clock::Clock;
 use multikernel_pure::pure::directory::{self, Answer, Channel, Half, Kind, State, Status};
 use multikernel_pure::pure::doorbell::Doorbell;
-use multikernel_pure::pure::half::{self, Size};
+use multikernel_pure::pure::guest::{self, Guest};
+use multikernel_pure::pure::half::{self, Halves, Size};
 use multikernel_pure::pure::handshake::{self, Offer, Terms};
 use multikernel_pure::pure::message::{self, Body, Created, How, Message, Outcome};
 use multikernel_pure::pure::name::Name;
@@ -178,6 +179,60 @@ fn agent_page() {
     assert_eq!(header.at("mk_agent_page.calls"), area::CALLS);
     assert_eq!(header.at("mk_host_page.calls"), area::CALLS);
     assert_eq!(header.at("MK_AGENT_TEXT"), agent::TEXT_BYTES);
+}
+
+#[test]
+fn guest_kernels() {
+    let header = Header::read(
+        "guest-info",
+        &[
+            "mk_guest_info.magic",
+            "mk_guest_info.bytes",
+            "mk_guest_info.version",
+            "mk_guest_info.setup_type",
+        ],
+        &["mk_guest_info"],
+        &["MK_GUEST_VERSION"],
+    );
+    let mut info = vec![0; 16 + header.at("mk_guest_info")];
+    info[..4].copy_from_slice(b"LToP");
+    info[4] = 16;
+    let mut put = |name: &str, bytes: &[u8]| {
+        let at = 16 + header.at(name);
+        info[at..at + bytes.len()].copy_from_slice(bytes);
+    };
+    put("mk_guest_info.magic", b"MKGU");
+    put("mk_guest_info.bytes", &[header.at("mk_guest_info") as u8]);
+    put("mk_guest_info.version", &[header.at("MK_GUEST_VERSION") as u8]);
+    put("mk_guest_info.setup_type", &[11]);
+    let guest = Guest::find(&info).unwrap();
+
+    let ram = Ram::new(1 << 16);
+    let mut bytes = [0; guest::SETUP_DATA_BYTES];
+    let config = guest::Config {
+        down: 0x1_2345_6000,
+        doorbell: Doorbell::new(2, 0x30).unwrap(),
+        now: Some((33, 44)),
+        tsc_khz: 55,
+    };
+    guest.write(&mut bytes, &config);
+    for (n, word) in bytes.chunks_exact(8).enumerate() {
+        ram.side(0)
+            .store(n * 8, u64::from_le_bytes(word.try_into().unwrap()));
+    }
+    compare(
+        "guest",
+        ram.side(0),
+        16,
+        "mk_guest",
+        &[
+            ("down", 0x1_2345_6000, 8),
+            ("doorbell", (1 << 63) | (0x30 << 32) | 2, 8),
+            ("tsc", 33, 8),
+            ("realtime_ns", 44, 8),
+            ("tsc_khz", 55, 4),
+        ],
+    );
 }
 
 #[test]

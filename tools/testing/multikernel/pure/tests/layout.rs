@@ -43,6 +43,7 @@ fn check(request: &Request<'_>) -> Layout {
         .windows(2)
         .all(|pair| pair[0].end() == pair[1].start()));
     assert_eq!(layout.boot_params().bytes(), 4096);
+    assert_eq!(layout.setup_data().bytes(), 4096);
     assert!(layout.cmdline().bytes() >= 2048);
     assert_eq!(layout.tables().bytes(), tables);
     assert_eq!(layout.ram_start(), layout.tables().end());
@@ -84,11 +85,12 @@ fn check(request: &Request<'_>) -> Layout {
 }
 
 /// Our tables.
-fn parts(layout: &Layout) -> [Range; 4] {
+fn parts(layout: &Layout) -> [Range; 5] {
     [
         layout.acpi(),
         layout.boot_params(),
         layout.cmdline(),
+        layout.setup_data(),
         layout.tables(),
     ]
 }
@@ -243,7 +245,7 @@ fn what_is_too_large_is_told_with_sizes() {
         Layout::plan(&request(&[range(1024 * MIB, 8192)], 1, 0)),
         Err(Error::TooLarge {
             what: What::Tables,
-            need: 0x8000,
+            need: 0x9000,
             have: 8192
         })
     ));
@@ -301,6 +303,7 @@ fn boot_params(kernel: &Kernel, ranges: &[Range], initrd_size: u64) -> ([u8; 409
         initrd: layout.initrd(),
         rsdp: layout.acpi().start(),
         tboot: 0x1b000,
+        setup_data: layout.initrd().map_or(0, |_| layout.setup_data().start()),
         is_random: false,
         e820: &e820,
     };
@@ -325,7 +328,7 @@ fn boot_parameters_say_what_the_plan_says() {
         assert_eq!(u64_at(&page, 0x058), 0x1b000, "{name}");
         assert_eq!((page[0x210], page[0x211]), (0xff, 1), "{name}");
         assert_eq!(u16_at(&page, 0x1fa), 0xffff, "{name}");
-        assert_eq!(u64_at(&page, 0x250), 0, "{name}: setup_data");
+        assert_eq!(u64_at(&page, 0x250), layout.setup_data().start(), "{name}");
         assert_eq!(page[0x1ef], 0, "{name}: the sentinel");
 
         let entries: Vec<_> = page[0x2d0..]
@@ -347,6 +350,7 @@ fn boot_parameters_say_what_the_plan_says() {
             0x214..0x220,
             0x226..0x22c,
             0x23c..0x248,
+            0x250..0x258,
         ];
         for at in (0x1f1..0x26c).filter(|at| !set.iter().any(|s| s.contains(at))) {
             assert_eq!(page[at], kernel.head[at], "{name}: {at:#x}");
@@ -367,7 +371,7 @@ fn boot_parameters_say_what_the_plan_says() {
 }
 
 #[test]
-fn without_an_initrd_its_fields_are_zero() {
+fn fields_of_what_is_not_there_are_zero() {
     let ranges = [range(1 << 30, 128 * MIB)];
     // Even where the kernel's file has something there.
     let kernel = Kernel::cloud()
@@ -390,6 +394,7 @@ fn a_head_that_is_too_short_is_no_header() {
         initrd: None,
         rsdp: 0,
         tboot: 0,
+        setup_data: 0,
         is_random: false,
         e820: &map,
     };
