@@ -67,10 +67,11 @@ samples: ## Build modules that use it: build/beside/
 tools: ## Build mkctl: build/bin/mkctl
 	@scripts/tools build
 
-kernel: ## Build a host kernel with .config.example (DEBUG=1, PATCHED=1, BUILTIN=1, SIGNED=1)
+kernel: ## Build a host kernel with .config.example (DEBUG=1, PATCHED=1, BUILTIN=1, SIGNED=1, GUEST=1)
 	@scripts/kernel build $(if $(filter-out 0,$(DEBUG)),debug,$(if \
 		$(filter-out 0,$(BUILTIN)),builtin,$(if \
-		$(filter-out 0,$(SIGNED)),signed,$(if $(filter-out 0,$(PATCHED)),patched,own))))
+		$(filter-out 0,$(SIGNED)),signed,$(if $(filter-out 0,$(GUEST)),guest,$(if \
+		$(filter-out 0,$(PATCHED)),patched,own)))))
 
 series: ## Write the patches that bring this into a kernel tree: build/series/
 	@scripts/series check
