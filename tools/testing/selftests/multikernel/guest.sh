@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A kernel that knows what it is: CONFIG_MULTIKERNEL_GUEST.
+#
+#	guest.sh
+#
+# $MK_KERNEL is one, and has nothing else that keeps it from resetting the machine.
+. "$(dirname "$0")/lib.sh"
+
+# tells_time NAME: it is started, and tells a time between two of this kernel.
+tells_time() {
+	local name=$1 before after told
+	before=$(date +%s)
+	start "$name" && said "$name" 'multikernel-init: time=' >"$scratch/time" || return
+	after=$(date +%s)
+	told=$(sed 's/.*time=//' "$scratch/time")
+	echo "$before <= $told <= $after"
+	[ "$before" -le "$told" ] && [ "$told" -le "$after" ]
+}
+
+# panics NAME CMDLINE: it is loaded and started, and the host is told.
+panics() { load "$1" "$2" && mkctl start "$1" && awaits "$1" crashed; }
+
+check "an instance is made" create guest 1-2
+check "it is loaded" load guest mk.act=time
+check "it has this kernel's time" tells_time guest
+check "it runs on both CPUs" up guest 2 "$RELEASE"
+check "it knows what it is" logged guest 'multikernel: started beside another kernel'
+check "it was told how fast its counter is" logged guest 'tsc: Detected [0-9.]+ MHz processor'
+check "nothing else has measured that" not logged guest 'Refined TSC|using PIT|using (HPET|PMTIMER)'
+check "no other way down is there" not logged guest 'tboot: '
+check "it is killed" mkctl kill guest
+
+# Nothing of it is there yet when it panics: its memory ends below where it is.
+check "it panics before it has any memory" panics guest mem=32M
+check "the host is told so" state guest crashed panic
+check "and why, in its own words" tells '[a-z]' jq -re '.text' <(mkctl show --json guest)
+check "the host is unharmed" unharmed
+# At its very end: there is nothing to start, and nothing that waits.
+check "it panics without an init" panics guest rdinit=/none
+check "the host is told so" state guest crashed panic
+check "its log is complete" logged guest 'Kernel panic - not syncing'
+check "panic=0, as it was given, did not hold it" logged guest 'panic=0 '
+check "the host is unharmed" unharmed
+check "it is removed" mkctl rm guest
+finish
