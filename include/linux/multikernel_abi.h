@@ -47,6 +47,8 @@ struct mk_acpi {
 #define MK_GUEST_MAGIC			"MKGU"
 #define MK_GUEST_VERSION		1
 
+#define MK_GUEST_CONSOLE_MAX		65536
+
 /**
  * struct mk_guest_info - in the kernel_info of the image of a kernel that takes a
  *	struct mk_guest, among what has variable length there
@@ -72,7 +74,10 @@ struct mk_guest_info {
  * @tsc: a value of the time stamp counter
  * @realtime_ns: CLOCK_REALTIME at that value, in nanoseconds; 0: it is not known
  * @tsc_khz: how fast the counter is
- * @reserved: 0
+ * @console_bytes: how many bytes of data are in the kernel's half of its early console:
+ *	a power of two, 4096 to MK_GUEST_CONSOLE_MAX; 0: there is none
+ * @console: physical address of its early console, on a page: a struct mk_half that the
+ *	host writes, without data, then one that the kernel writes, with its data
  */
 struct mk_guest {
 	__le64 down;
@@ -80,7 +85,8 @@ struct mk_guest {
 	__le64 tsc;
 	__le64 realtime_ns;
 	__le32 tsc_khz;
-	__le32 reserved;
+	__le32 console_bytes;
+	__le64 console;
 };
 
 /* ---- the area: the host's part ------------------------------------------- */
@@ -411,7 +417,7 @@ struct mk_created {
 
 _Static_assert(sizeof(struct mk_acpi) == 56, "struct mk_acpi");
 _Static_assert(sizeof(struct mk_guest_info) == 16, "struct mk_guest_info");
-_Static_assert(sizeof(struct mk_guest) == 40, "struct mk_guest");
+_Static_assert(sizeof(struct mk_guest) == 48, "struct mk_guest");
 _Static_assert(sizeof(struct mk_host_page) == MK_PROTOCOL_PAGE, "struct mk_host_page");
 _Static_assert(sizeof(struct mk_clock) == MK_PROTOCOL_PAGE, "struct mk_clock");
 _Static_assert(sizeof(struct mk_channel) == 128, "struct mk_channel");

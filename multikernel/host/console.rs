@@ -45,6 +45,8 @@ pub(crate) struct Console {
 
 struct Inner {
     scrollback: Scrollback<KVVec<u8>>,
+    /// From a kernel that knows what it is, before it has a terminal.
+    early: Option<Source>,
     /// To the agent, if there is one.
     channel: Option<Channel>,
     /// Who shows something may come.
@@ -57,11 +59,17 @@ struct Inner {
     complaints: u32,
 }
 
-struct Channel {
+/// What is shown.
+struct Source {
     view: View,
-    sender: Sender<View>,
     receiver: Receiver<View>,
     buffer: KVVec<u8>,
+}
+
+struct Channel {
+    source: Source,
+    /// What is typed.
+    sender: Sender<View>,
 }
 
 /// Who types.
@@ -87,6 +95,7 @@ impl Console {
                 name: *name,
                 inner <- new_mutex!(Inner {
                     scrollback: Scrollback::new(bytes),
+                    early: None,
                     channel: None,
                     is_live: false,
                     rests: false,
@@ -109,19 +118,18 @@ impl Console {
     /// From now on this is the channel, at its beginning. `own` and `other` are the sizes of its
     /// halves' data.
     pub(crate) fn open(&self, view: View, own: Size, other: Size) -> Result {
-        let mut buffer = KVVec::new();
-        buffer.resize(other.message_max() as usize, 0, GFP_KERNEL)?;
-        let mut channel = Channel {
+        let channel = Channel {
             sender: Sender::new(view.clone(), own),
-            receiver: Receiver::new(view.clone(), other),
-            view,
-            buffer,
+            source: Source::open(view, other)?,
         };
-        State::Open.publish(&channel.view);
-        // Nobody has come yet who could have sent something.
-        let _ = channel.receiver.wait();
         self.inner.lock().channel = Some(channel);
         self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The same for what shows something only, until the instance has ended.
+    pub(crate) fn open_early(&self, view: View, other: Size) -> Result {
+        self.inner.lock().early = Some(Source::open(view, other)?);
         Ok(())
     }
 
@@ -129,13 +137,26 @@ impl Console {
     pub(crate) fn close(&self) {
         let mut inner = self.inner.lock();
         // No more than the ring holds; it may still be filled.
-        let size = inner.channel.as_ref().map(|open| open.receiver.size());
+        let size = inner
+            .channel
+            .as_ref()
+            .map(|open| open.source.receiver.size());
         self.take(&mut inner, size.map_or(0, |size| size.bytes().into()));
         let former = inner.channel.take();
         drop(inner);
         if let Some(channel) = former {
-            State::Closed.publish(&channel.view);
+            State::Closed.publish(&channel.source.view);
         }
+        self.changed.notify_all();
+    }
+
+    /// The same for what shows something only.
+    pub(crate) fn close_early(&self) {
+        let mut inner = self.inner.lock();
+        let size = inner.early.as_ref().map(|early| early.receiver.size());
+        self.take(&mut inner, size.map_or(0, |size| size.bytes().into()));
+        inner.early = None;
+        drop(inner);
         self.changed.notify_all();
     }
 
@@ -163,29 +184,45 @@ impl Console {
         inner.rests.then(|| msecs_to_jiffies(REST_MS))
     }
 
-    /// Takes so many bytes of the ring, or all. Returns whether more may be there.
+    /// Takes so many bytes of each ring, or all. Returns whether more may be there.
     fn take(&self, inner: &mut Inner, at_most: u64) -> bool {
         let Inner {
+            early,
             channel,
             scrollback,
             ..
         } = inner;
-        let Some(open) = channel else { return false };
-        match open.take(scrollback, at_most) {
-            Ok(more) => more,
-            Err(fault) => {
-                if let Some(fault) = fault {
-                    State::Broken.publish(&open.view);
+        // What came first is taken first.
+        let sources = [
+            early.as_mut(),
+            channel.as_mut().map(|open| &mut open.source),
+        ];
+        let results = sources.map(|source| match source {
+            Some(source) => source.take(scrollback, at_most),
+            None => Ok(false),
+        });
+        let [of_kernel, of_agent] = &results;
+        if of_kernel.is_err() {
+            inner.early = None;
+        }
+        if of_agent.is_err() {
+            inner.channel = None;
+            self.changed.notify_all();
+        }
+        let mut is_more = false;
+        for result in results {
+            match result {
+                Ok(more) => is_more |= more,
+                Err(Some(fault)) => {
                     inner.complaints = inner.complaints.saturating_add(1);
                     if inner.complaints <= COMPLAINTS_MAX {
                         report!(pr_warn, "{}: its console is broken: {fault}", self.name);
                     }
                 }
-                inner.channel = None;
-                self.changed.notify_all();
-                false
+                Err(None) => {}
             }
         }
+        is_more
     }
 
     /// Types something, as much as there is room for.
@@ -311,7 +348,22 @@ impl Writer {
     }
 }
 
-impl Channel {
+impl Source {
+    /// What is shown from now on. `size` is that of the data of the other half.
+    fn open(view: View, size: Size) -> Result<Self> {
+        let mut buffer = KVVec::new();
+        buffer.resize(size.message_max() as usize, 0, GFP_KERNEL)?;
+        let mut source = Self {
+            receiver: Receiver::new(view.clone(), size),
+            view,
+            buffer,
+        };
+        State::Open.publish(&source.view);
+        // Nobody has come yet who could have sent something.
+        let _ = source.receiver.wait();
+        Ok(source)
+    }
+
     /// Takes so many bytes of the ring, or all. Returns whether more may be there. `Err`: nothing
     /// ever comes again, for that reason.
     fn take(
@@ -326,7 +378,10 @@ impl Channel {
                 Err(ReceiveError::Empty) if self.receiver.wait() => return Ok(false),
                 Err(ReceiveError::Empty) => {}
                 Err(ReceiveError::Left(_)) => return Err(None),
-                Err(ReceiveError::Broken(fault)) => return Err(Some(fault)),
+                Err(ReceiveError::Broken(fault)) => {
+                    State::Broken.publish(&self.view);
+                    return Err(Some(fault));
+                }
             }
         }
         Ok(true)

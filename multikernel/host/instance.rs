@@ -350,11 +350,17 @@ impl Instance {
                 // Where they wait must not lie in what the instance is about to use.
                 cpu.park(Some(entry.cr3))?;
             }
+            if work.loaded.as_ref().is_some_and(Loaded::is_guest) {
+                link.open_early()?;
+            }
             self.status.lock().started = time::boottime();
             let running = Running::new();
             // It writes over the image from its first instructions on: that can be started once.
             work.loaded = None;
-            first.boot(&entry).map_err(Undone::lost)?;
+            first
+                .boot(&entry)
+                .inspect_err(|_| self.console.close_early())
+                .map_err(Undone::lost)?;
             link.listen_to_calls();
             work.lent = lent;
             work.running = Some(running);

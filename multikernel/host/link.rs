@@ -53,7 +53,9 @@ const SHOWN_RING: u64 = 128 * PAGE;
 const TYPED_RING: u64 = PAGE;
 const CONSOLE_AT: u64 = CONTROL_AT + 2 * half_bytes(CONTROL_RING);
 const DOWN_AT: u64 = CONSOLE_AT + half_bytes(TYPED_RING) + half_bytes(SHOWN_RING);
-const BYTES: u64 = DOWN_AT + PAGE;
+const EARLY_AT: u64 = DOWN_AT + PAGE;
+const EARLY_RING: u64 = 16 * PAGE;
+const BYTES: u64 = EARLY_AT + half::DATA as u64 + half_bytes(EARLY_RING);
 const _: () = assert!(AGENT_AT % PAGE == 0);
 
 /// Half a channel, with a ring of `ring` bytes.
@@ -127,6 +129,8 @@ pub(crate) struct Link {
     terminal: View,
     /// Where a kernel that knows what it is tells its end.
     down: View,
+    /// The halves of its early console; the host's has no data.
+    early: View,
     console: Arc<Console>,
     switchboard: Arc<Switchboard>,
     caller: Arc<Caller>,
@@ -271,11 +275,12 @@ impl Link {
             })
         };
         let ring = half_bytes(CONTROL_RING);
-        let (Some(area), Some(control), Some(terminal), Some(down)) = (
+        let (Some(area), Some(control), Some(terminal), Some(down), Some(early)) = (
             view(0, AGENT_AT, AREA_BYTES - AGENT_AT),
             view(CONTROL_AT, ring, ring),
             view(CONSOLE_AT, half_bytes(TYPED_RING), half_bytes(SHOWN_RING)),
             view(DOWN_AT, 0, PAGE),
+            view(EARLY_AT, half::DATA as u64, half_bytes(EARLY_RING)),
         ) else {
             return Err(EFAULT.into());
         };
@@ -292,6 +297,7 @@ impl Link {
                 control,
                 terminal,
                 down,
+                early,
                 console,
                 reach <- new_spinlock!(Reach {
                     apic_ids: KVec::new(),
@@ -463,6 +469,7 @@ impl Link {
             }
             self.hang_up(inner);
             self.console.close();
+            self.console.close_early();
         }
         (inner.seen, inner.terms)
     }
@@ -470,6 +477,18 @@ impl Link {
     /// Where a kernel that knows what it is tells its end.
     pub(crate) fn down(&self) -> u64 {
         self.down.other.address()
+    }
+
+    /// Where such a kernel's early console is, and the size of its data.
+    pub(crate) fn early_console(&self) -> Result<(u64, Size)> {
+        let size = Size::new(EARLY_RING).ok_or(EINVAL)?;
+        Ok((self.early.own.address(), size))
+    }
+
+    /// Looks there from now on.
+    pub(crate) fn open_early(&self) -> Result {
+        let (_, size) = self.early_console()?;
+        self.console.open_early(self.early.clone(), size)
     }
 
     /// Why such a kernel has ended, if it has.

@@ -225,6 +225,11 @@ impl Loaded {
         self.trust
     }
 
+    /// Whether the kernel knows what it is.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.guest.is_some()
+    }
+
     /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots. It is told of
     /// what `link` shares with it.
     pub(crate) fn prepare(
@@ -302,6 +307,7 @@ impl Loaded {
         let Some(guest) = self.guest else {
             return Ok(0);
         };
+        let (console, console_size) = link.early_console()?;
         let config = guest::Config {
             down: link.down(),
             doorbell: Doorbell::new(bell.apic_id, bell.vector.into())
@@ -309,6 +315,8 @@ impl Loaded {
             now: clock::now(),
             // SAFETY: It only reads what the kernel found out about the machine.
             tsc_khz: unsafe { ffi::mk_tsc_khz() },
+            console,
+            console_size,
         };
         let at = self.layout.setup_data().start();
         let mut bytes = [0; guest::SETUP_DATA_BYTES];

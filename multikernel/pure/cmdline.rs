@@ -183,6 +183,8 @@ enum When {
     NotPositive,
     /// If its value starts with one of these, and the instance has no UART.
     NoUart(&'static [&'static str]),
+    /// Unless its value is this, or the instance has UARTs.
+    NoUartOr(&'static str),
     /// Unless its value starts with one of these, and the instance has UARTs.
     NoUartOrNot(&'static [&'static str]),
     /// If the instance has to lock itself down.
@@ -232,6 +234,7 @@ impl Rule {
                 When::Is(wrong) => value == wrong.as_bytes(),
                 When::NotPositive => !is_positive(value),
                 When::NoUart(values) => !config.uart && starts(values),
+                When::NoUartOr(right) => !config.uart && value != right.as_bytes(),
                 When::NoUartOrNot(values) => !config.uart || !starts(values),
                 When::LockedDown => config.lockdown != Lockdown::None,
             }
@@ -275,7 +278,7 @@ const RULES: [Rule; 21] = [
     Rule::new(&["mem_encrypt"], When::Is("on"), ENCRYPT).anywhere(),
     Rule::new(&["earlyprintk"], When::NoUartOrNot(SERIAL), UART).anywhere(),
     Rule::new(&["console"], When::NoUart(&["uart"]), UART).anywhere(),
-    Rule::new(&["earlycon"], When::NoUart(&[""]), UART),
+    Rule::new(&["earlycon"], When::NoUartOr("mk"), UART),
     Rule::new(&["lsm"], When::LockedDown, MODULES),
 ];
 

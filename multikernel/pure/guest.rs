@@ -8,6 +8,7 @@
 
 use super::bytes::{self, pair};
 use super::doorbell::Doorbell;
+use super::half::Size;
 
 const MAGIC: &[u8; 4] = b"MKGU";
 const VERSION: u32 = 1;
@@ -17,7 +18,7 @@ const CHUNK_HEADER: usize = 8;
 /// What `struct setup_data` begins with.
 const HEADER: usize = 16;
 /// Of `struct mk_guest`.
-const BYTES: usize = 40;
+const BYTES: usize = 48;
 
 /// Room for what it is told.
 pub const SETUP_DATA_BYTES: usize = HEADER + BYTES;
@@ -39,6 +40,10 @@ pub struct Config {
     pub now: Option<(u64, u64)>,
     /// How fast that counter is.
     pub tsc_khz: u32,
+    /// Address of its early console.
+    pub console: u64,
+    /// Size of the data of the half that it writes there.
+    pub console_size: Size,
 }
 
 impl Guest {
@@ -71,9 +76,10 @@ impl Guest {
             config.doorbell.word(),
             tsc,
             realtime_ns,
-            config.tsc_khz.into(),
+            pair(config.tsc_khz, config.console_size.bytes()),
+            config.console,
         ];
-        const { assert!(SETUP_DATA_BYTES == 7 * 8) };
+        const { assert!(SETUP_DATA_BYTES == 8 * 8) };
         for (to, word) in to.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }

@@ -22,6 +22,12 @@ tells_time() {
 # panics NAME CMDLINE: it is loaded and started, and the host is told.
 panics() { load "$1" "$2" && mkctl start "$1" && awaits "$1" crashed; }
 
+# shows_early NAME REGEX: its console, as it is, has such a line.
+shows_early() {
+	mkctl console "$1" --read-only </dev/null >"$scratch/early"
+	grep -aE -e "$2" "$scratch/early" || { tail -n 20 "$scratch/early" && false; }
+}
+
 check "an instance is made" create guest 1-2
 check "it is loaded" load guest mk.act=time
 check "it has this kernel's time" tells_time guest
@@ -33,14 +39,18 @@ check "no other way down is there" not logged guest 'tboot: '
 check "it is killed" mkctl kill guest
 
 # Nothing of it is there yet when it panics: its memory ends below where it is.
-check "it panics before it has any memory" panics guest mem=32M
+check "it panics before it has any memory" panics guest "earlycon=mk mem=32M"
 check "the host is told so" state guest crashed panic
 check "and why, in its own words" tells '[a-z]' jq -re '.text' <(mkctl show --json guest)
+check "it was seen to begin" shows_early guest 'Linux version'
+check "and to end" shows_early guest 'Kernel panic - not syncing'
 check "the host is unharmed" unharmed
 # At its very end: there is nothing to start, and nothing that waits.
-check "it panics without an init" panics guest rdinit=/none
+check "it panics without an init" panics guest "earlycon=mk rdinit=/none"
 check "the host is told so" state guest crashed panic
-check "its log is complete" logged guest 'Kernel panic - not syncing'
+check "not before all was logged that is to be" logged guest 'Kernel Offset: '
+check "and shown" shows_early guest 'Kernel Offset: '
+check "nothing of that is missing" not shows_early guest 'bytes are missing'
 check "panic=0, as it was given, did not hold it" logged guest 'panic=0 '
 check "the host is unharmed" unharmed
 check "it is removed" mkctl rm guest

@@ -428,7 +428,7 @@ TEST_F_TIMEOUT(load, options_that_are_allowed, TIMEOUT)
 {
 	static const char *const LINES[] = {
 		"", " ", "quiet", "maxcpus=1", "mce=nobootlog", "mce=2", "panic=10",
-		"console=tty0", "clearcpuid=avx512f", "module_blacklist=floppy",
+		"earlycon=mk", "console=tty0", "clearcpuid=avx512f", "module_blacklist=floppy",
 		"root=/dev/vda1 rw init=/bin/sh", "a=\"b c\"", "-- nosmp",
 		"dyndbg=\"file x.c +p\" loglevel=7",
 	};

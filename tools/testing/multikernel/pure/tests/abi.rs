@@ -214,6 +214,8 @@ fn guest_kernels() {
         doorbell: Doorbell::new(2, 0x30).unwrap(),
         now: Some((33, 44)),
         tsc_khz: 55,
+        console: 0x2_3456_7000,
+        console_size: Size::new(1 << 16).unwrap(),
     };
     guest.write(&mut bytes, &config);
     for (n, word) in bytes.chunks_exact(8).enumerate() {
@@ -231,6 +233,8 @@ fn guest_kernels() {
             ("tsc", 33, 8),
             ("realtime_ns", 44, 8),
             ("tsc_khz", 55, 4),
+            ("console_bytes", 1 << 16, 4),
+            ("console", 0x2_3456_7000, 8),
         ],
     );
 }

@@ -308,6 +308,7 @@ fn options_that_reach_the_host_are_refused() {
         "earlycon",
         "earlycon=uart8250,io,0x3f8",
         "earlycon=efifb",
+        "earlycon=mk,0x3f8",
         "console=uart8250,io,0x3f8,115200n8",
         "console=uart,io,0x3f8",
     ] {
@@ -335,6 +336,7 @@ fn options_that_reach_the_host_are_refused() {
 fn options_that_only_look_similar_are_taken() {
     for option in [
         "mem=512M",
+        "earlycon=mk",
         "memmaps=1",
         "xacpi=off",
         "maxcpus=1",

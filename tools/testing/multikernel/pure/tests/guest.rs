@@ -8,6 +8,7 @@ use common::{u32_at, u64_at, Kernel};
 use multikernel_pure::pure::bzimage::Image;
 use multikernel_pure::pure::doorbell::Doorbell;
 use multikernel_pure::pure::guest::{Config, Guest, SETUP_DATA_BYTES};
+use multikernel_pure::pure::half::Size;
 use proptest::prelude::*;
 
 /// A `kernel_info` with these chunks behind 16 bytes of a fixed size.
@@ -36,6 +37,8 @@ fn setup_type(info: &[u8]) -> Option<u32> {
         doorbell: Doorbell::new(0, 0x20).unwrap(),
         now: None,
         tsc_khz: 1,
+        console: 0,
+        console_size: Size::new(4096).unwrap(),
     };
     let mut bytes = [0xaa; SETUP_DATA_BYTES];
     Guest::find(info)?.write(&mut bytes, &config);
@@ -79,11 +82,13 @@ fn they_are_told() {
         doorbell: Doorbell::new(2, 0x30).unwrap(),
         now: Some((33, 44)),
         tsc_khz: 2_400_000,
+        console: 0x2_3456_7000,
+        console_size: Size::new(1 << 16).unwrap(),
     };
     let mut bytes = [0xaa; SETUP_DATA_BYTES];
     guest.write(&mut bytes, &config);
     assert_eq!(u64_at(&bytes, 0), 0, "next");
-    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (11, 40));
+    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (11, 48));
     assert_eq!((u64_at(&bytes, 32), u64_at(&bytes, 40)), (33, 44));
     config.now = None;
     guest.write(&mut bytes, &config);
