@@ -203,7 +203,10 @@ fn guest_kernels() {
     };
     put("mk_guest_info.magic", b"MKGU");
     put("mk_guest_info.bytes", &[header.at("mk_guest_info") as u8]);
-    put("mk_guest_info.version", &[header.at("MK_GUEST_VERSION") as u8]);
+    put(
+        "mk_guest_info.version",
+        &[header.at("MK_GUEST_VERSION") as u8],
+    );
     put("mk_guest_info.setup_type", &[11]);
     let guest = Guest::find(&info).unwrap();
 
@@ -216,6 +219,7 @@ fn guest_kernels() {
         tsc_khz: 55,
         console: 0x2_3456_7000,
         console_size: Size::new(1 << 16).unwrap(),
+        apic_khz: 66,
     };
     guest.write(&mut bytes, &config);
     for (n, word) in bytes.chunks_exact(8).enumerate() {
@@ -235,6 +239,7 @@ fn guest_kernels() {
             ("tsc_khz", 55, 4),
             ("console_bytes", 1 << 16, 4),
             ("console", 0x2_3456_7000, 8),
+            ("apic_khz", 66, 4),
         ],
     );
 }
