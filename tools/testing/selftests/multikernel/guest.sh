@@ -47,7 +47,7 @@ check "it was seen to begin" shows_early guest 'Linux version'
 check "and to end" shows_early guest 'Kernel panic - not syncing'
 check "the host is unharmed" unharmed
 # At its very end: there is nothing to start, and nothing that waits.
-check "it panics without an init" panics guest "earlycon=mk rdinit=/none"
+check "it panics without an init" panics guest "earlycon=mk keep_bootcon rdinit=/none"
 check "the host is told so" state guest crashed panic
 check "not before all was logged that is to be" logged guest 'Kernel Offset: '
 check "and shown" shows_early guest 'Kernel Offset: '
