@@ -78,9 +78,6 @@ struct mk_guest_info {
  *	a power of two, 4096 to MK_GUEST_CONSOLE_MAX; 0: there is none
  * @console: physical address of its early console, on a page: a struct mk_half that the
  *	host writes, without data, then one that the kernel writes, with its data
- * @apic_khz: how fast the counter of a local APIC's timer is, undivided; 0: it is not
- *	known, or the timer goes by the time stamp counter
- * @reserved: 0
  */
 struct mk_guest {
 	__le64 down;
@@ -90,8 +87,6 @@ struct mk_guest {
 	__le32 tsc_khz;
 	__le32 console_bytes;
 	__le64 console;
-	__le32 apic_khz;
-	__le32 reserved;
 };
 
 /* ---- the area: the host's part ------------------------------------------- */
@@ -422,7 +417,7 @@ struct mk_created {
 
 _Static_assert(sizeof(struct mk_acpi) == 56, "struct mk_acpi");
 _Static_assert(sizeof(struct mk_guest_info) == 16, "struct mk_guest_info");
-_Static_assert(sizeof(struct mk_guest) == 56, "struct mk_guest");
+_Static_assert(sizeof(struct mk_guest) == 48, "struct mk_guest");
 _Static_assert(sizeof(struct mk_host_page) == MK_PROTOCOL_PAGE, "struct mk_host_page");
 _Static_assert(sizeof(struct mk_clock) == MK_PROTOCOL_PAGE, "struct mk_clock");
 _Static_assert(sizeof(struct mk_channel) == 128, "struct mk_channel");

@@ -317,8 +317,6 @@ impl Loaded {
             tsc_khz: unsafe { ffi::mk_tsc_khz() },
             console,
             console_size,
-            // SAFETY: It may be called anywhere, and keeps this CPU busy for milliseconds.
-            apic_khz: unsafe { ffi::mk_apic_timer_khz() },
         };
         let at = self.layout.setup_data().start();
         let mut bytes = [0; guest::SETUP_DATA_BYTES];

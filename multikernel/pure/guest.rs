@@ -18,7 +18,7 @@ const CHUNK_HEADER: usize = 8;
 /// What `struct setup_data` begins with.
 const HEADER: usize = 16;
 /// Of `struct mk_guest`.
-const BYTES: usize = 56;
+const BYTES: usize = 48;
 
 /// Room for what it is told.
 pub const SETUP_DATA_BYTES: usize = HEADER + BYTES;
@@ -44,8 +44,6 @@ pub struct Config {
     pub console: u64,
     /// Size of the data of the half that it writes there.
     pub console_size: Size,
-    /// How fast the counters of the local APICs' timers are; 0: not known.
-    pub apic_khz: u32,
 }
 
 impl Guest {
@@ -80,9 +78,8 @@ impl Guest {
             realtime_ns,
             pair(config.tsc_khz, config.console_size.bytes()),
             config.console,
-            config.apic_khz.into(),
         ];
-        const { assert!(SETUP_DATA_BYTES == 9 * 8) };
+        const { assert!(SETUP_DATA_BYTES == 8 * 8) };
         for (to, word) in to.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }

@@ -108,7 +108,6 @@ extern "C" {
     pub(crate) fn mk_guard_register();
     pub(crate) fn mk_guard_unregister();
     pub(crate) fn mk_tsc_khz() -> c_uint;
-    pub(crate) fn mk_apic_timer_khz() -> c_uint;
     pub(crate) fn mk_phys_to_virt(address: u64) -> *mut c_void;
     pub(crate) fn mk_e820_is_ram(start: u64, end: u64) -> bool;
     pub(crate) fn mk_copy(to: *mut c_void, from: *const c_void, len: usize);

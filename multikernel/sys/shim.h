@@ -64,8 +64,6 @@ struct mk_kexec_image {
 unsigned int mk_apic_mode(void);
 void mk_apic_icr_write(u32 low, u32 apic_id);
 u32 mk_boot_cpu_apic_id(void);
-/* 0: it is not known, or not needed. */
-unsigned int mk_apic_timer_khz(void);
 bool mk_cpu_is_wanted(void);
 u32 mk_cpu_apic_id(unsigned int cpu);
 bool mk_cpu_possible(unsigned int cpu);

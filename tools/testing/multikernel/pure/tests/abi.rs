@@ -219,7 +219,6 @@ fn guest_kernels() {
         tsc_khz: 55,
         console: 0x2_3456_7000,
         console_size: Size::new(1 << 16).unwrap(),
-        apic_khz: 66,
     };
     guest.write(&mut bytes, &config);
     for (n, word) in bytes.chunks_exact(8).enumerate() {
@@ -239,7 +238,6 @@ fn guest_kernels() {
             ("tsc_khz", 55, 4),
             ("console_bytes", 1 << 16, 4),
             ("console", 0x2_3456_7000, 8),
-            ("apic_khz", 66, 4),
         ],
     );
 }

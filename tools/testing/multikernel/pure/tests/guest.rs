@@ -39,7 +39,6 @@ fn setup_type(info: &[u8]) -> Option<u32> {
         tsc_khz: 1,
         console: 0,
         console_size: Size::new(4096).unwrap(),
-        apic_khz: 0,
     };
     let mut bytes = [0xaa; SETUP_DATA_BYTES];
     Guest::find(info)?.write(&mut bytes, &config);
@@ -85,12 +84,11 @@ fn they_are_told() {
         tsc_khz: 2_400_000,
         console: 0x2_3456_7000,
         console_size: Size::new(1 << 16).unwrap(),
-        apic_khz: 1_000_000,
     };
     let mut bytes = [0xaa; SETUP_DATA_BYTES];
     guest.write(&mut bytes, &config);
     assert_eq!(u64_at(&bytes, 0), 0, "next");
-    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (11, 56));
+    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (11, 48));
     assert_eq!((u64_at(&bytes, 32), u64_at(&bytes, 40)), (33, 44));
     config.now = None;
     guest.write(&mut bytes, &config);

@@ -22,9 +22,7 @@ lab audit --cpus 8 --memory 3G --timeout 1500 \
 in_env python3 "$AUDIT/audit.py" "$TRACE" "$AUDIT/allowance-guest" || status=1
 [ "$status" != 0 ] || rm -f "$TRACE"
 
-# Without the timer that counts the TSC, another has to be measured.
-lab guest --cpus 4 --timeout 900 --qemu-opts "-cpu $TCG_CPU,-tsc-deadline" -- \
-	env MK_KERNEL="$guest/vmlinuz" "$SELFTESTS/guest.sh" || status=1
+lab guest --cpus 4 --timeout 900 -- env MK_KERNEL="$guest/vmlinuz" "$SELFTESTS/guest.sh" || status=1
 
 "$TOP/tools/testing/multikernel/guest/build" agent-guest
 lab agent --cpus 4 --memory 2G --timeout 900 -- env MK_KERNEL="$guest/vmlinuz" \
