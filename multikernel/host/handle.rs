@@ -121,8 +121,8 @@ impl Handle {
                 let line = ioctl::read_array::<u8>(arg.cmdline, length)?;
                 let initrd = (arg.initrd_fd != -1).then_some(arg.initrd_fd);
                 let uart = arg.header.flags & MK_LOAD_UART != 0;
-                instance.load(uart, |memory, config| {
-                    Loaded::from_files(memory, arg.kernel_fd, initrd, &line, config)
+                instance.load(uart, |memory, config, watch| {
+                    Loaded::from_files(memory, arg.kernel_fd, initrd, &line, config, watch)
                 })?;
                 Ok(0)
             }),
@@ -223,6 +223,7 @@ impl Handle {
             info.take_ns = status.take_ns as u64;
             info.give_ns = status.give_ns as u64;
             info.load_ns = status.load_ns as u64;
+            info.ready_ns = status.ready.as_ref().map_or(0, |watch| watch.ns());
             cpus.extend_from_slice(&status.cpus, GFP_KERNEL)?;
             memory = status.memory.clone();
             Ok(())

@@ -13,6 +13,7 @@ use super::{
     memory::{self, Memory},
     registry::{Host, Registry},
     slots::Slot,
+    unpacking::Stopwatch,
 };
 use crate::{
     arch::x86::trampoline,
@@ -117,6 +118,8 @@ pub(crate) struct Status {
     pub(crate) take_ns: i64,
     pub(crate) give_ns: i64,
     pub(crate) load_ns: i64,
+    /// Of the last load.
+    pub(crate) ready: Option<Arc<Stopwatch>>,
 }
 
 impl Instance {
@@ -156,6 +159,7 @@ impl Instance {
                     take_ns: 0,
                     give_ns: 0,
                     load_ns: 0,
+                    ready: None,
                 }),
                 changed <- new_poll_condvar!(),
                 idle <- new_condvar!(),
@@ -280,9 +284,10 @@ impl Instance {
     pub(crate) fn load(
         &self,
         uart: bool,
-        load: impl FnOnce(&Memory, &cmdline::Config) -> Outcome<Loaded>,
+        load: impl FnOnce(&Arc<Memory>, &cmdline::Config, &Arc<Stopwatch>) -> Outcome<Loaded>,
     ) -> Outcome {
         let start = Instant::<Monotonic>::now();
+        let watch = Stopwatch::new()?;
         self.perform(Operation::Load, |work| {
             let memory = self.memory().ok_or(ENODEV)?;
             work.loaded = None;
@@ -291,8 +296,10 @@ impl Instance {
             }
             work.clean = false;
             let config = self.host.cmdline(uart);
-            work.loaded = Some(load(&memory, &config).map_err(Undone::lost)?);
-            self.status.lock().load_ns = start.elapsed().as_nanos();
+            work.loaded = Some(load(&memory, &config, &watch).map_err(Undone::lost)?);
+            let mut status = self.status.lock();
+            status.load_ns = start.elapsed().as_nanos();
+            status.ready = Some(watch);
             Ok(())
         })
     }
@@ -304,6 +311,8 @@ impl Instance {
             let loaded = work.loaded.as_ref().ok_or(EBADFD)?;
             let trust = loaded.trust().check(lockdown::level());
             trust.map_err(|error| Fail::new(EPERM, core::format_args!("{error}")))?;
+            // Before CPUs are taken, which the host has until then.
+            loaded.finish()?;
             let mut cpus = KVec::new();
             cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
             // What was true when they were reserved need not be true any more.

@@ -10,8 +10,8 @@ impl Take for Host {
     fn take(self: &Arc<Self>, id: u64, image: &Image<'_>) -> Result {
         let instance = self.instances().find(|instance| instance.id() == id);
         let result = match &instance {
-            Some(instance) => instance.load(false, |memory, config| {
-                Loaded::from_kexec(memory, image, config)
+            Some(instance) => instance.load(false, |memory, config, watch| {
+                Loaded::from_kexec(memory, image, config, watch)
             }),
             None => Err(fail!(ENOENT, "there is no instance with the id {id}")),
         };

@@ -7,6 +7,7 @@ use super::{
     link::Link,
     memory::Memory,
     slots::Slot,
+    unpacking::{Plan, Stopwatch, Unpacking, Zstd},
 };
 use crate::{
     arch::x86::trampoline,
@@ -28,11 +29,11 @@ use crate::{
     sys::{
         clock, ffi,
         file::{Kind, Readable},
-        kexec, random, zstd,
+        kexec, random,
     },
 };
 use core::fmt::Display;
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 
 /// No kernel's file is larger.
 const IMAGE_MAX: u64 = 1 << 30;
@@ -43,13 +44,28 @@ type Page = KBox<[u8; PAGE as usize]>;
 /// What was loaded, and where.
 pub(crate) struct Loaded {
     image: Image,
-    /// The kernel, if it was unpacked; if not, it does that itself.
-    vmlinux: Option<Vmlinux>,
+    kernel: Kernel,
     head: KVec<u8>,
     layout: Layout,
     trust: Trust,
     /// It knows what it is.
     guest: Option<Guest>,
+}
+
+/// A kernel that is in its place, or on its way there.
+enum Kernel {
+    Placed(Option<Vmlinux>),
+    Unpacking(Unpacking),
+}
+
+impl Kernel {
+    /// What was unpacked, once it is there; `None`: the kernel does that itself.
+    fn vmlinux(&self) -> Result<Option<Vmlinux>> {
+        match self {
+            Self::Placed(vmlinux) => Ok(*vmlinux),
+            Self::Unpacking(unpacking) => unpacking.finish(),
+        }
+    }
 }
 
 /// An initrd.
@@ -95,13 +111,15 @@ pub(crate) struct Entry {
 
 impl Loaded {
     /// Puts the kernel and the initrd of the caller's descriptors, and the command line, into
-    /// `memory`, which is all zeros.
+    /// `memory`, which is all zeros. To unpack the kernel takes longest, and goes on afterwards:
+    /// `watch` is stopped when it is done.
     pub(crate) fn from_files(
-        memory: &Memory,
+        memory: &Arc<Memory>,
         kernel_fd: i32,
         initrd_fd: Option<i32>,
         user: &[u8],
         config: &cmdline::Config,
+        watch: &Arc<Stopwatch>,
     ) -> Outcome<Self> {
         let file = open("kernel", kernel_fd)?;
         let initrd = initrd_fd.map(|fd| open("initrd", fd)).transpose()?;
@@ -131,23 +149,38 @@ impl Loaded {
             lockdown: config.lockdown,
         };
         let initrd = initrd.map(Initrd::File);
-        Self::place(memory, &contents, initrd, user, config, trust)
+        let (mut loaded, plan) = Self::place(memory, &contents, initrd, user, config, trust)?;
+        loaded.kernel = if plan.zstd.is_some() {
+            let (memory, watch) = (memory.clone(), watch.clone());
+            Kernel::Unpacking(Unpacking::begin(plan, memory, contents, watch)?)
+        } else {
+            let vmlinux = plan.follow(memory, &contents)?;
+            watch.stop();
+            Kernel::Placed(vmlinux)
+        };
+        Ok(loaded)
     }
 
-    /// The same with what kexec has read.
+    /// The same with what kexec has read. It takes that back, so all is done here.
     pub(crate) fn from_kexec(
         memory: &Memory,
         image: &kexec::Image<'_>,
         config: &cmdline::Config,
+        watch: &Stopwatch,
     ) -> Outcome<Self> {
         let trust = Trust {
             is_verified: image.is_verified,
             lockdown: config.lockdown,
         };
         let initrd = image.initrd.map(Initrd::Read);
-        Self::place(memory, image.kernel, initrd, image.cmdline, config, trust)
+        let (mut loaded, plan) =
+            Self::place(memory, image.kernel, initrd, image.cmdline, config, trust)?;
+        loaded.kernel = Kernel::Placed(plan.follow(memory, image.kernel)?);
+        watch.stop();
+        Ok(loaded)
     }
 
+    /// Puts all there but the kernel, and plans how that gets there.
     fn place(
         memory: &Memory,
         contents: &[u8],
@@ -155,7 +188,7 @@ impl Loaded {
         user: &[u8],
         config: &cmdline::Config,
         trust: Trust,
-    ) -> Outcome<Self> {
+    ) -> Outcome<(Self, Plan)> {
         let image =
             Image::parse(contents, contents.len() as u64).map_err(|error| wrong(ENOEXEC, error))?;
 
@@ -194,15 +227,11 @@ impl Loaded {
             alignment: image.alignment(),
             lead,
         };
-        let vmlinux =
-            packed.and_then(|(data, size)| unpack(memory, at - lead, data, size, &link, random()));
-        if vmlinux.is_none() {
-            let start = image.kernel_offset() as usize;
-            let kernel = contents
-                .get(start..start + image.kernel_size() as usize)
-                .ok_or(ENOEXEC)?;
-            memory.write(at, kernel)?;
-        }
+        let zstd = packed.map(|_| Zstd {
+            link,
+            random: random(),
+        });
+        let plan = Plan { image, at, zstd };
         memory.write(layout.cmdline().start(), &line[..length])?;
         if let (Some(initrd), Some(place)) = (initrd, layout.initrd()) {
             initrd.put(memory, place.start())?;
@@ -211,14 +240,23 @@ impl Loaded {
         let mut head = KVec::new();
         let length = contents.len().min(bzimage::HEAD_BYTES);
         head.extend_from_slice(&contents[..length], GFP_KERNEL)?;
-        Ok(Self {
+        let loaded = Self {
             image,
-            vmlinux,
+            kernel: Kernel::Placed(None),
             head,
             layout,
             trust,
             guest: image.info(contents).and_then(Guest::find),
-        })
+        };
+        Ok((loaded, plan))
+    }
+
+    /// Returns when the kernel is in its place.
+    pub(crate) fn finish(&self) -> Outcome {
+        self.kernel
+            .vmlinux()
+            .map(drop)
+            .map_err(|errno| fail!(errno, "the kernel cannot be put into the instance's memory"))
     }
 
     pub(crate) fn trust(&self) -> Trust {
@@ -242,6 +280,7 @@ impl Loaded {
         link: &Link,
     ) -> Outcome<Entry> {
         let place = slot.place();
+        let vmlinux = self.kernel.vmlinux()?;
         let ranges = ranges(memory)?;
         let mut page = Page::new([0; PAGE as usize], GFP_KERNEL)?;
 
@@ -269,7 +308,7 @@ impl Loaded {
             rsdp,
             tboot: place.address(slot::TBOOT).into(),
             setup_data: self.setup_data(memory, bell, link)?,
-            is_random: self.vmlinux.is_some_and(|vmlinux| vmlinux.is_random),
+            is_random: vmlinux.is_some_and(|vmlinux| vmlinux.is_random),
             e820: &e820,
         };
         bootparams::write(&mut page, &self.head, &self.image, &config).ok_or(EINVAL)?;
@@ -295,9 +334,7 @@ impl Loaded {
         Ok(Entry {
             cr3,
             entry: self.layout.kernel().start()
-                + self
-                    .vmlinux
-                    .map_or(bzimage::ENTRY64, |vmlinux| vmlinux.entry),
+                + vmlinux.map_or(bzimage::ENTRY64, |vmlinux| vmlinux.entry),
             boot_params: self.layout.boot_params().start(),
         })
     }
@@ -339,25 +376,6 @@ impl Loaded {
         }
         Ok(())
     }
-}
-
-/// Unpacks `data` to the `size` bytes at `at`, and makes a kernel of that. `None` if it cannot be
-/// done here, whatever the reason: the kernel's own decompressor gets its turn then.
-fn unpack(
-    memory: &Memory,
-    at: u64,
-    data: &[u8],
-    size: usize,
-    link: &vmlinux::Link,
-    random: Option<u64>,
-) -> Option<Vmlinux> {
-    let settle = |room: &mut [u8]| {
-        zstd::unpack(data, room).filter(|unpacked| *unpacked == room.len())?;
-        Vmlinux::settle(room, link, random)
-    };
-    // SAFETY: The instance is stopped while a kernel is loaded, and nobody else loads one
-    // meanwhile.
-    unsafe { memory.piece(at).ok()?.with_bytes(at, size, settle) }.ok()?
 }
 
 /// x86 is little-endian, as page tables are.

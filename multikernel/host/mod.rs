@@ -21,4 +21,5 @@ pub(crate) mod memory;
 pub(crate) mod pools;
 pub(crate) mod registry;
 pub(crate) mod slots;
+mod unpacking;
 pub(crate) mod watcher;

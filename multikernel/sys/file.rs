@@ -110,6 +110,9 @@ pub(crate) struct Contents {
     len: usize,
 }
 
+// SAFETY: It is memory that nobody else has.
+unsafe impl Send for Contents {}
+
 impl core::ops::Deref for Contents {
     type Target = [u8];
 

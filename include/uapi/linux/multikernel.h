@@ -349,6 +349,9 @@ struct mk_memory {
  * @kernel_fd: a bzImage, boot protocol 2.12 or later, 64-bit, relocatable
  * @initrd_fd: an initrd; -1: none
  * @reserved: 0
+ *
+ * All files were read when it returns. To unpack the kernel goes on after that;
+ * MK_START waits for it.
  */
 struct mk_load {
 	struct mk_header header;
@@ -426,6 +429,8 @@ struct mk_range {
  * @id: a number that no other instance has had since the module was loaded, less
  *	than 2^48; with MK_FEATURE_KEXEC it is in the flags of kexec_file_load(),
  *	KEXEC_FILE_MULTIKERNEL | id << KEXEC_FILE_MULTIKERNEL_SHIFT
+ * @ready_ns: from the begin of the last MK_LOAD until the kernel was unpacked, which
+ *	goes on after that call, in nanoseconds; 0: not yet, or nothing was loaded
  */
 struct mk_info {
 	struct mk_header header;
@@ -454,6 +459,7 @@ struct mk_info {
 	__u32 agent_version;
 	__aligned_u64 agent_features;
 	__aligned_u64 id;
+	__aligned_u64 ready_ns;
 };
 
 /**

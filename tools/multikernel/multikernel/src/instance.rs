@@ -183,6 +183,9 @@ pub struct Info {
     pub give: Duration,
     /// How long the last load took.
     pub load: Duration,
+    /// From the begin of the last load until the kernel was unpacked, which goes on after it;
+    /// `None`: it still does, or nothing was loaded.
+    pub ready: Option<Duration>,
     /// The CPUs that it has or will have, by the host's numbers; it boots on
     /// the first.
     pub cpus: Vec<u32>,
@@ -221,6 +224,7 @@ impl Info {
             take: Duration::from_nanos(raw.take_ns),
             give: Duration::from_nanos(raw.give_ns),
             load: Duration::from_nanos(raw.load_ns),
+            ready: moment(raw.ready_ns),
             cpus: cpus.to_vec(),
             ranges: ranges
                 .iter()
@@ -559,6 +563,7 @@ mod tests {
             reason: abi::MK_REASON_PANIC,
             node: abi::MK_NODE_ANY,
             started: 5,
+            ready_ns: 7,
             agent: abi::MK_AGENT_STATE_GONE,
             agent_reason: abi::MK_AGENT_GONE_PANIC,
             hung_ms: 1500,
@@ -584,6 +589,7 @@ mod tests {
         assert_eq!(info.node, None);
         assert_eq!(info.started, Some(Duration::from_nanos(5)));
         assert_eq!(info.ended, None);
+        assert_eq!(info.ready, Some(Duration::from_nanos(7)));
         assert_eq!(info.cpus, [3, 2]);
         assert_eq!(info.ranges[0].start, 1 << 32);
         assert_eq!(info.agent, Agent::Gone);

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <asm/bootparam.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include "kselftest_harness.h"
 #include "mk.h"
@@ -236,6 +238,59 @@ do {											\
 	EXPECT_LOAD_REFUSED(error, fragment, self->kernel, __fd, NULL);			\
 	close(__fd);									\
 } while (0)
+
+/* Whether the kernel is unpacked before the time is over; the load has ended. */
+static bool gets_ready(int fd, struct mk_info *info)
+{
+	time_t deadline = time(NULL) + TIMEOUT / 2;
+
+	while (!mk_info(fd, info) && time(NULL) < deadline) {
+		if (info->ready_ns)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+TEST_F_TIMEOUT(load, unpacking_goes_on_afterwards, TIMEOUT)
+{
+	int kernel = mk_real_kernel();
+	struct mk_info info;
+	const void *map;
+	__u64 bytes;
+
+	if (kernel < 0)
+		SKIP(return, "MK_KERNEL is not set");
+	/* That kernel unpacks itself: there is nothing to wait for. */
+	ASSERT_OK(mk_set_memory(self->instance, MEMORY_REAL));
+	ASSERT_OK(mk_info(self->instance, &info));
+	EXPECT_EQ(0, info.ready_ns);
+	ASSERT_OK(mk_load(self->instance, kernel, -1, "mem=64T"));
+	ASSERT_OK(mk_info(self->instance, &info));
+	EXPECT_LT(0, info.ready_ns);
+
+	/* This one is unpacked, to the end. */
+	ASSERT_OK(mk_load(self->instance, kernel, -1, NULL));
+	EXPECT_TRUE(gets_ready(self->instance, &info));
+	EXPECT_EQ(MK_STATE_LOADED, info.state);
+
+	/* Whatever comes in the middle of it waits for it, or begins anew. */
+	for (int n = 0; n < 4; n++) {
+		ASSERT_OK(mk_load(self->instance, kernel, -1, NULL));
+		usleep(n * 20000);
+		ASSERT_OK(mk_load(self->instance, kernel, -1, NULL));
+		usleep(n * 20000);
+		ASSERT_OK(mk_set_memory(self->instance, MEMORY_REAL));
+		map = mk_map(self->instance, &bytes);
+		ASSERT_NE(MAP_FAILED, map);
+		/* Nobody writes to memory that another owner may have. */
+		EXPECT_TRUE(mk_is_zero(map, bytes));
+		ASSERT_EQ(0, munmap((void *)map, bytes));
+	}
+	ASSERT_OK(mk_load(self->instance, kernel, -1, NULL));
+	ASSERT_OK(mk_destroy(self->instance, 0));
+	close(kernel);
+}
 
 TEST_F_TIMEOUT(load, descriptors_that_are_none, TIMEOUT)
 {

@@ -360,6 +360,7 @@ TEST_F_TIMEOUT(change, ends_of_its_own, TIMEOUT)
 		EXPECT_LT(0, info.take_ns);
 		EXPECT_LT(0, info.give_ns);
 		EXPECT_LT(0, info.load_ns);
+		EXPECT_LT(0, info.ready_ns);
 		EXPECT_REFUSED(&loaded, EBADFD, "is stopped", mk_kill(self->fd));
 		close(kernel);
 	}

@@ -36,6 +36,7 @@ struct Json<'a> {
     started_ns: Option<u64>,
     ended_ns: Option<u64>,
     load_ns: u64,
+    ready_ns: Option<u64>,
     take_ns: u64,
     give_ns: u64,
     agent: String,
@@ -101,6 +102,7 @@ impl Facts {
             started_ns: info.started.map(nanoseconds),
             ended_ns: info.ended.map(nanoseconds),
             load_ns: nanoseconds(info.load),
+            ready_ns: info.ready.map(nanoseconds),
             take_ns: nanoseconds(info.take),
             give_ns: nanoseconds(info.give),
             agent: info.agent.to_string(),
@@ -149,7 +151,12 @@ impl Facts {
             line("slot", format!("{:#x} ({size})", info.slot));
         }
         if !info.load.is_zero() {
-            line("loading", format!("took {}", units::duration(info.load)));
+            let unpacked = match info.ready {
+                Some(ready) => format!("unpacked after {}", units::duration(ready)),
+                None => "not unpacked yet".to_owned(),
+            };
+            let load = units::duration(info.load);
+            line("loading", format!("took {load}; {unpacked}"));
         }
         line("runs", info.runs.to_string());
         if info.agent != Agent::None {
@@ -255,6 +262,7 @@ mod tests {
                 take: Duration::from_micros(12_300),
                 give: Duration::from_micros(23_400),
                 load: Duration::from_micros(45_600),
+                ready: Some(Duration::from_micros(678_900)),
                 cpus: vec![3, 1, 2],
                 ranges: vec![
                     multikernel::Range {
@@ -289,7 +297,7 @@ blue: stopped (restart): restarted itself
             0x40000000-0x4fffffff (256 MiB)
             0x100000000-0x107ffffff (128 MiB)
   slot      0x20000 (64 KiB)
-  loading   took 45.6 ms
+  loading   took 45.6 ms; unpacked after 678.9 ms
   runs      1
   agent     gone (restart)
   started   9.5 s ago; taking its CPUs took 12.3 ms
@@ -345,6 +353,7 @@ blue: stopped (restart): restarted itself
         facts.info.agent = Agent::None;
         facts.info.agent_gone = None;
         facts.info.load = Duration::ZERO;
+        facts.info.ready = None;
         facts.info.started = None;
         facts.info.ended = None;
         assert_eq!(
@@ -394,6 +403,7 @@ blue: stopped (restart): restarted itself
   "started_ns": 100500000000,
   "ended_ns": null,
   "load_ns": 45600000,
+  "ready_ns": 678900000,
   "take_ns": 12300000,
   "give_ns": 23400000,
   "agent": "gone",

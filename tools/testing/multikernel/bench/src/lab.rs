@@ -103,6 +103,7 @@ impl Lab<'_> {
         let instance = self.create("bench", memory)?;
         instance.set_cpus(&[self.cpu], false)?;
         load(&instance, self.files.kernel, self.files.initrd, cmdline)?;
+        ready(&instance)?;
         Ok(instance)
     }
 
@@ -154,6 +155,8 @@ impl Lab<'_> {
         let begin = Instant::now();
         load(&instance, &kernel, &initrd, "")?;
         sample("load", begin.elapsed().as_secs_f64());
+        // It takes the processor that cp is to have.
+        sample("ready", ready(&instance)?.as_secs_f64());
 
         let to = copies.file("to");
         fs::create_dir(&to)?;
@@ -172,6 +175,7 @@ impl Lab<'_> {
         for n in 0..MANY {
             let instance = self.create(&format!("bench-{n}"), MEMORY_SMALL)?;
             load(&instance, self.files.kernel, self.files.initrd, "")?;
+            ready(&instance)?;
             instances.push(instance);
         }
         let lost = (before - free_memory()?) / MANY as f64 - (MEMORY_SMALL >> 10) as f64;
@@ -232,6 +236,11 @@ fn load(instance: &Instance, kernel: &str, initrd: &str, cmdline: &str) -> Resul
         cmdline,
         ..Image::new(&kernel)
     })?)
+}
+
+/// Waits until its kernel is unpacked; returns how long after the begin of the load that was.
+fn ready(instance: &Instance) -> Result<Duration> {
+    wait_until("an unpacked kernel", || Ok(instance.info()?.ready))
 }
 
 fn command(command: &mut Command) -> Result<()> {

@@ -63,7 +63,7 @@ type Plan = (&'static str, Source, &'static str, Aim);
 const PARTS: [(&str, &[Plan]); 2] = [("instances", &FIGURES), ("channels", &CHANNELS)];
 
 /// Of instances.
-const FIGURES: [Plan; 12] = [
+const FIGURES: [Plan; 13] = [
     (
         "start to init / microvm",
         Source::Ratio("start", "microvm"),
@@ -96,6 +96,12 @@ const FIGURES: [Plan; 12] = [
         Source::Ratio("cp", "load"),
         "ratio",
         Aim::AtLeast(0.5),
+    ),
+    (
+        "load and unpack / cp, by speed",
+        Source::Ratio("cp", "ready"),
+        "ratio",
+        Aim::None,
     ),
     (
         "memory of the host for an instance",

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Getting a kernel to its place in an instance's memory, which takes long if it is unpacked.
+
+use super::memory::Memory;
+use crate::{
+    pure::{
+        bzimage::Image,
+        vmlinux::{self, Vmlinux},
+    },
+    sys::{
+        file::Contents,
+        later::{Due, Later},
+        zstd,
+    },
+};
+use core::sync::atomic::{AtomicU64, Ordering};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+    time::{Instant, Jiffies, Monotonic},
+};
+
+/// Where a kernel goes, and how.
+pub(super) struct Plan {
+    pub(super) image: Image,
+    /// Where it goes.
+    pub(super) at: u64,
+    /// It is unpacked here, if that works; otherwise it does that itself.
+    pub(super) zstd: Option<Zstd>,
+}
+
+/// How a kernel is unpacked.
+pub(super) struct Zstd {
+    pub(super) link: vmlinux::Link,
+    /// For its virtual addresses; `None`: they are those that it was linked to.
+    pub(super) random: Option<u64>,
+}
+
+impl Plan {
+    /// Puts the kernel in `file` there. Returns what it is now, if it was unpacked.
+    pub(super) fn follow(&self, memory: &Memory, file: &[u8]) -> Result<Option<Vmlinux>> {
+        let unpacked = self
+            .zstd
+            .as_ref()
+            .and_then(|zstd| self.unpack(zstd, memory, file));
+        if unpacked.is_none() {
+            let start = self.image.kernel_offset() as usize;
+            let kernel = file.get(start..start + self.image.kernel_size() as usize);
+            memory.write(self.at, kernel.ok_or(ENOEXEC)?)?;
+        }
+        Ok(unpacked)
+    }
+
+    /// `None` if it cannot be done here, whatever the reason.
+    fn unpack(&self, zstd: &Zstd, memory: &Memory, file: &[u8]) -> Option<Vmlinux> {
+        let (data, bytes) = self.image.zstd(file)?;
+        let settle = |room: &mut [u8]| {
+            zstd::unpack(data, room).filter(|unpacked| *unpacked == room.len())?;
+            Vmlinux::settle(room, &zstd.link, zstd.random)
+        };
+        let at = self.at - zstd.link.lead;
+        // SAFETY: The instance is stopped while a kernel is loaded. Who loads another one, or
+        // zeroes or gives back the memory, has dropped this one first.
+        unsafe { memory.piece(at).ok()?.with_bytes(at, bytes, settle) }.ok()?
+    }
+}
+
+/// How long it took until a kernel could be started.
+pub(crate) struct Stopwatch {
+    start: Instant<Monotonic>,
+    ns: AtomicU64,
+}
+
+impl Stopwatch {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let watch = Self {
+            start: Instant::now(),
+            ns: AtomicU64::new(0),
+        };
+        Ok(Arc::new(watch, GFP_KERNEL)?)
+    }
+
+    pub(super) fn stop(&self) {
+        // 0 says that it runs.
+        let ns = (self.start.elapsed().as_nanos() as u64).max(1);
+        self.ns.store(ns, Ordering::Relaxed);
+    }
+
+    /// In nanoseconds; 0: it still runs.
+    pub(crate) fn ns(&self) -> u64 {
+        self.ns.load(Ordering::Relaxed)
+    }
+}
+
+/// A kernel that is unpacked by a thread of the host's, while its instance is prepared further.
+/// Once this is dropped, nobody writes to the memory any more.
+pub(super) struct Unpacking {
+    job: Arc<Job>,
+    _later: Pin<KBox<Later<Job>>>,
+}
+
+#[pin_data]
+struct Job {
+    plan: Plan,
+    watch: Arc<Stopwatch>,
+    /// Who holds it works; so to wait for it is to lock it.
+    #[pin]
+    progress: Mutex<Progress>,
+}
+
+enum Progress {
+    /// Nobody has begun.
+    Waiting(Arc<Memory>, Contents),
+    Done(Result<Option<Vmlinux>>),
+}
+
+impl Unpacking {
+    pub(super) fn begin(
+        plan: Plan,
+        memory: Arc<Memory>,
+        file: Contents,
+        watch: Arc<Stopwatch>,
+    ) -> Result<Self> {
+        let job = Arc::pin_init(
+            pin_init!(Job {
+                plan,
+                watch,
+                progress <- new_mutex!(Progress::Waiting(memory, file)),
+            }),
+            GFP_KERNEL,
+        )?;
+        let later = KBox::pin_init(Later::new(job.clone()), GFP_KERNEL)?;
+        later.after(0);
+        Ok(Self { job, _later: later })
+    }
+
+    /// Returns when it is done, by the thread or, if that has not begun yet, by the caller.
+    pub(super) fn finish(&self) -> Result<Option<Vmlinux>> {
+        self.job.finish()
+    }
+}
+
+impl Job {
+    fn finish(&self) -> Result<Option<Vmlinux>> {
+        let mut progress = self.progress.lock();
+        let result = match &*progress {
+            Progress::Done(result) => return *result,
+            Progress::Waiting(memory, file) => self.plan.follow(memory, file),
+        };
+        // The file is needed no more, and the memory is to go when its instance says so.
+        *progress = Progress::Done(result);
+        self.watch.stop();
+        result
+    }
+}
+
+impl Due for Job {
+    fn due(&self) -> Option<Jiffies> {
+        // Who starts the instance is told of a failure.
+        let _ = self.finish();
+        None
+    }
+}
