@@ -26,18 +26,16 @@ help: ## Print this
 	@echo
 	@sed -nE '/^#\t/s/^#\t//p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: module tools ## Start two stock kernels beside a stock kernel, in the lab
+demo: tools ## Start two stock kernels beside a stock kernel, in the lab
 	@scripts/kernel fetch cloud rt
-	@KVER=rt scripts/module build
+	@scripts/module build $(or $(KVER),cloud) rt
 	@scripts/rootfs
 	@samples/multikernel/demo
 
-test: module tools ## Run all tests; the last line is "N passed, N failed"
+test: tools ## Run all tests; the last line is "N passed, N failed"
 	@scripts/kernel fetch
-	@KVER=amd64 scripts/module build
-	@KVER=rt scripts/module build
+	@scripts/module build debug $(or $(KVER),cloud) amd64 rt
 	@scripts/rootfs
-	@KVER=debug scripts/module build
 	@scripts/test
 
 soak: tools rootfs ## Run the tests that take hours
