@@ -22,13 +22,13 @@ told() {
 # What git am does of them, on a tree of the files that they change.
 come_back() {
 	local source
-	source=$("$TOP/scripts/kernel" source)
-	git -C "$tree" init -q -b base .
-	"$TOP/scripts/series" theirs |
-		tar -C "$source" -cf - -T - | tar -C "$tree" -xf -
-	git -C "$tree" add -A
-	git -C "$tree" commit -q -m base
-	find "$BUILD/series" -name '*.patch' ! -name '0000-*' -print0 | sort -z |
+	source=$("$TOP/scripts/kernel" source) &&
+		git -C "$tree" init -q -b base . &&
+		"$TOP/scripts/series" theirs |
+		tar -C "$source" -cf - -T - | tar -C "$tree" -xf - &&
+		git -C "$tree" add -A &&
+		git -C "$tree" commit -q -m base &&
+		find "$BUILD/series" -name '*.patch' ! -name '0000-*' -print0 | sort -z |
 		xargs -0 git -C "$tree" am -q
 }
 
