@@ -75,9 +75,9 @@ interface() {
 			[ $test != cycles ] || words=("$2")
 			"$0/$test" "${words[@]}" || status=1
 		done
+		# The last: it locks the machine down for good.
+		"$0/lockdown" || status=1
 		exit $status' "$out" "$seconds" "$cycles" || status=1
-	# It locks the machine down for good.
-	lab lockdown --cpus 4 --timeout 300 -- "$out/lockdown" || status=1
 	return "$status"
 }
 
