@@ -63,7 +63,10 @@ build_selftests() {
 # and when processes are killed.
 interface() {
 	local seconds=$1 cycles=$2 out=$BUILD/selftests status=0
+	local last=lockdown
 	shift 2
+	# These verify signatures, and have rules of their own: 55-kexec.
+	case $HOST in patched | builtin | signed | guest) last='' ;; esac
 	build_selftests
 	# Cores of two CPUs, which may not be split.
 	lab interface --cpus 4,threads=2 --timeout 3000 "$@" -- bash -c '
@@ -75,9 +78,9 @@ interface() {
 			[ $test != cycles ] || words=("$2")
 			"$0/$test" "${words[@]}" || status=1
 		done
-		# The last: it locks the machine down for good.
-		"$0/lockdown" || status=1
-		exit $status' "$out" "$seconds" "$cycles" || status=1
+		# It locks the machine down for good.
+		[ -z "$3" ] || "$0/$3" || status=1
+		exit $status' "$out" "$seconds" "$cycles" "$last" || status=1
 	return "$status"
 }
 
