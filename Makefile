@@ -16,13 +16,13 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak bench fuzz lint coverage kunit module samples tools kernel series \
-	rootfs install clean distclean
+	series-check rootfs install clean distclean
 
 export KVER KDIR MK_HOST MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
 export MK_GOAL := $(MAKECMDGOALS)
 
 help: ## Print this
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 	@echo
 	@sed -nE '/^#\t/s/^#\t//p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -73,6 +73,9 @@ kernel: ## Build a host kernel with .config.example (DEBUG=1, PATCHED=1, BUILTIN
 
 series: ## Write the patches that bring this into a kernel tree: build/series/
 	@scripts/series check
+
+series-check: tools ## Apply, build and boot these one by one; goes on where it stopped
+	@scripts/series-check
 
 rootfs: module ## Make the sample user space of an instance: build/rootfs.cpio
 	@scripts/rootfs
