@@ -10,6 +10,12 @@ use kernel::{
     prelude::*,
     sync::{global_lock, Arc},
 };
+// What is of the kernel crate's files in `sys::stock` calls this crate that one.
+#[cfg(not(CONFIG_MULTIKERNEL))]
+use {
+    kernel::{alloc, container_of, cpu, error, io, page, prelude, sync, types},
+    sys::stock::bindings,
+};
 
 mod agent;
 // What other modules use of it.
@@ -37,12 +43,13 @@ use host::{lines::Lines, registry::Host};
 use pure::range::Range;
 use sys::{
     clock::Watch,
+    crash::Crash,
     guard::Guard,
     iomem,
     kexec::Taker,
     line::Line,
     node::Nodes,
-    notifier::{Crash, Notifier, Panic, Reboot, Sleep},
+    notifier::{Panic, PowerManagement, Reboot, Registration},
     ticker::Ticker,
 };
 
@@ -131,11 +138,11 @@ struct HostRole {
     #[pin]
     device: MiscDeviceRegistration<Host>,
     #[pin]
-    crash: Notifier<Crash, Host>,
+    crash: Registration<Crash, Arc<Host>>,
     #[pin]
-    reboot: Notifier<Reboot, Host>,
+    reboot: Registration<Reboot, Arc<Host>>,
     #[pin]
-    sleep: Notifier<Sleep, Host>,
+    sleep: Registration<PowerManagement, Arc<Host>>,
     published: Published,
     ticker: Ticker<Host>,
     watch: Watch,
@@ -151,9 +158,9 @@ struct AgentRole {
     #[pin]
     device: MiscDeviceRegistration<Session>,
     #[pin]
-    panic: Notifier<Panic, Session>,
+    panic: Registration<Panic, Arc<Session>>,
     #[pin]
-    reboot: Notifier<Reboot, Session>,
+    reboot: Registration<Reboot, Arc<Session>>,
     published: PublishedSession,
     presence: Presence,
     ticker: Ticker<Session>,
@@ -161,6 +168,11 @@ struct AgentRole {
     line: Line<Session>,
     nodes: Nodes<Endpoint>,
 }
+
+/// Before those that stop devices.
+const FIRST: i32 = i32::MAX;
+/// After those that save something.
+const LAST: i32 = i32::MIN;
 
 impl HostRole {
     fn new() -> Result<Pin<KBox<Self>>> {
@@ -181,9 +193,9 @@ impl HostRole {
                 watch: Watch::new(),
                 ticker: Ticker::new(host.clone()),
                 published: Published::new(host.clone()),
-                sleep <- Notifier::new(host.clone()),
-                reboot <- Notifier::new(host.clone()),
-                crash <- Notifier::new(host.clone()),
+                sleep <- Registration::new(host.clone(), FIRST),
+                reboot <- Registration::new(host.clone(), FIRST),
+                crash <- Registration::new(host.clone(), FIRST),
                 device <- MiscDeviceRegistration::register(MiscDeviceOptions {
                     name: c"multikernel",
                 }),
@@ -205,8 +217,8 @@ impl AgentRole {
                 ticker: Ticker::new(session.clone()),
                 presence: Presence::new(session.clone()),
                 published: PublishedSession::new(session.clone()),
-                reboot <- Notifier::new(session.clone()),
-                panic <- Notifier::new(session),
+                reboot <- Registration::new(session.clone(), FIRST),
+                panic <- Registration::new(session, LAST),
                 device <- MiscDeviceRegistration::register(MiscDeviceOptions {
                     name: c"multikernel",
                 }),

@@ -5,28 +5,28 @@
 use super::session::Session;
 use crate::{
     pure::agent::Gone,
-    sys::notifier::{Notify, Panic, Reboot},
+    sys::notifier::{Handler, Panic, Reboot, RebootEvent},
 };
 use kernel::prelude::*;
 
 /// What the kernel calls a restart that another kernel comes out of (`kernel_kexec()`).
 const KEXEC: &[u8] = b"kexec reboot";
 
-impl Notify<Reboot> for Session {
-    fn notify(&self, event: usize, text: &[u8]) -> Result {
+impl Handler<Reboot> for Session {
+    fn notify(&self, event: RebootEvent<'_>) -> Result {
         self.leave(match event {
-            Reboot::HALT => Gone::Halt,
-            Reboot::POWER_OFF => Gone::PowerOff,
-            _ if text == KEXEC => Gone::Kexec,
-            _ => Gone::Restart,
+            RebootEvent::Halt => Gone::Halt,
+            RebootEvent::PowerOff => Gone::PowerOff,
+            RebootEvent::Restart(Some(command)) if command.to_bytes() == KEXEC => Gone::Kexec,
+            RebootEvent::Restart(_) => Gone::Restart,
         });
         Ok(())
     }
 }
 
-impl Notify<Panic> for Session {
-    fn notify(&self, _event: usize, text: &[u8]) -> Result {
-        self.leave_at_once(Gone::Panic, text);
+impl Handler<Panic> for Session {
+    fn notify(&self, message: &CStr) -> Result {
+        self.leave_at_once(Gone::Panic, message.to_bytes());
         Ok(())
     }
 }

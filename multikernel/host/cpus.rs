@@ -17,10 +17,10 @@ use crate::{
         trampoline::{self, mailbox},
     },
     pure::{apicset::ApicSet, name::Name, slot::MAILBOX},
-    sys::{ffi, guard, module},
+    sys::{ffi, guard, hotplug, module},
 };
 use kernel::{
-    error::to_result,
+    cpu::CpuId,
     prelude::*,
     sync::Arc,
     time::{
@@ -86,26 +86,27 @@ impl Lent {
         })?;
         let plan = Plan::of(cpu)
             .map_err(|errno| fail!(errno, "the registers of CPU {cpu} cannot be read"))?;
-        // SAFETY: It may be called from where one may sleep, with no lock of the hotplug code held.
-        match unsafe { ffi::remove_cpu(cpu) } {
-            0 => {}
-            err if err < 0 => {
+        let number = number(cpu)?;
+        match hotplug::offline(number) {
+            Ok(true) => {}
+            // It had been taken offline by somebody else.
+            Ok(false) => return Err(fail!(ENODEV, "CPU {cpu} is offline: bring it online first")),
+            Err(err) => {
                 return Err(fail!(
-                    Error::from_errno(err),
-                    "CPU {cpu} cannot be taken offline (error {err})"
+                    err,
+                    "CPU {cpu} cannot be taken offline (error {})",
+                    err.to_errno()
                 ))
             }
-            // It had been taken offline by somebody else.
-            _ => return Err(fail!(ENODEV, "CPU {cpu} is offline: bring it online first")),
         }
-        // From here on the CPU is offline. The failing attempt to online one that is not present
-        // makes the kernel compare present with booted CPUs, and turn broadcasts off.
-        // SAFETY: The CPU is offline.
-        let err = unsafe {
-            ffi::mk_set_cpu_present(cpu, false);
-            ffi::mk_add_cpu(cpu)
-        };
-        if err != EINVAL.to_errno() {
+        // From here on the CPU is offline.
+        // SAFETY: It is.
+        unsafe { ffi::mk_set_cpu_present(cpu, false) };
+        // The failing attempt to online one that is not present makes the kernel compare present
+        // with booted CPUs, and turn broadcasts off.
+        let attempt = hotplug::online(number);
+        if attempt != Err(EINVAL) {
+            let err = attempt.err().map_or(0, Error::to_errno);
             let fate = match online(cpu) {
                 Ok(()) => "it is online again",
                 Err(_) => "it stays offline: bring it online by hand",
@@ -289,12 +290,13 @@ impl Drop for Lent {
 /// Makes `cpu`, which waits for SIPI or is parked, the host's again.
 fn online(cpu: u32) -> Result {
     // SAFETY: The CPU executes nothing of others.
-    let err = unsafe {
-        ffi::mk_set_cpu_present(cpu, true);
-        ffi::mk_add_cpu(cpu)
-    };
-    // 1: it is online already.
-    to_result(err.min(0))
+    unsafe { ffi::mk_set_cpu_present(cpu, true) };
+    // It may be online already.
+    hotplug::online(number(cpu)?).map(|_| ())
+}
+
+fn number(cpu: u32) -> Result<CpuId> {
+    CpuId::from_u32(cpu).ok_or(ENODEV)
 }
 
 fn no_answer(cpu: u32) -> impl Fn(Error) -> Fail {

@@ -3,13 +3,16 @@
 //! What happens to the instances when the host goes down, or to sleep.
 
 use super::{cpus, fail::report, instance::has_cpus, registry::Host};
-use crate::sys::notifier::{Crash, Notify, Reboot, Sleep};
-use kernel::{bindings, prelude::*};
+use crate::sys::{
+    crash::Crash,
+    notifier::{Handler, PowerEvent, PowerManagement, Reboot, RebootEvent},
+};
+use kernel::prelude::*;
 
-impl Notify<Reboot> for Host {
+impl Handler<Reboot> for Host {
     /// The machine restarts, halts, powers off, or another kernel takes it over: an instance must
     /// not go on in memory that will not be its own.
-    fn notify(&self, _event: usize, _text: &[u8]) -> Result {
+    fn notify(&self, _event: RebootEvent<'_>) -> Result {
         self.go_down();
         for instance in self.instances() {
             instance.stop_for_good();
@@ -18,21 +21,21 @@ impl Notify<Reboot> for Host {
     }
 }
 
-impl Notify<Crash> for Host {
+impl Handler<Crash> for Host {
     /// A crash kernel takes over, and finds the memory of the instances as it was.
-    fn notify(&self, _event: usize, _text: &[u8]) -> Result {
+    fn notify(&self, _event: ()) -> Result {
         cpus::stop_all();
         Ok(())
     }
 }
 
-impl Notify<Sleep> for Host {
+impl Handler<PowerManagement> for Host {
     /// Sleep would stop the clocks, and power the memory down, of kernels that know nothing of it.
-    fn notify(&self, event: usize, _text: &[u8]) -> Result {
-        match event as u32 {
-            bindings::PM_HIBERNATION_PREPARE
-            | bindings::PM_SUSPEND_PREPARE
-            | bindings::PM_RESTORE_PREPARE => {
+    fn notify(&self, event: PowerEvent) -> Result {
+        match event {
+            PowerEvent::HibernationPrepare
+            | PowerEvent::SuspendPrepare
+            | PowerEvent::RestorePrepare => {
                 self.go_to_sleep(true);
                 let mut instances = self.instances();
                 // One that is just being started counts: it may be seen to run too late.
@@ -49,10 +52,9 @@ impl Notify<Sleep> for Host {
                     return Err(EBUSY);
                 }
             }
-            bindings::PM_POST_HIBERNATION
-            | bindings::PM_POST_SUSPEND
-            | bindings::PM_POST_RESTORE => self.go_to_sleep(false),
-            _ => {}
+            PowerEvent::PostHibernation | PowerEvent::PostSuspend | PowerEvent::PostRestore => {
+                self.go_to_sleep(false)
+            }
         }
         Ok(())
     }

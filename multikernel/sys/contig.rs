@@ -2,15 +2,15 @@
 
 //! Physically contiguous pages, taken from the page allocator or from a pool.
 
-use super::{ffi, physical::Physical};
+use super::{ffi, physical::Physical, ContigPages};
 use crate::pure::range::Range;
 use core::ops::Deref;
 use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// Where pages go back to.
 enum Owner {
-    /// The page allocator.
-    Allocator,
+    /// The page allocator, when this is dropped.
+    Allocator { _pages: ContigPages },
     /// The CMA area that the pool of this number is.
     Cma(c_uint),
     /// Nobody but who looks after a pool that the kernel leaves alone.
@@ -27,11 +27,13 @@ impl Contig {
     /// Takes `bytes`, a multiple of the page size. The kernel may have to move other pages away
     /// for it, so this sleeps and can take seconds.
     pub(crate) fn new(bytes: u64, node: i32) -> Option<Self> {
-        let pages = bytes / PAGE_SIZE as u64;
-        // SAFETY: It may be called from where one may sleep.
-        let pfn = unsafe { ffi::mk_alloc_contig(pages as c_ulong, node) };
-        // SAFETY: The pages are RAM, and ours from now on.
-        unsafe { Self::of(pfn, pages, Owner::Allocator) }
+        let pages = ContigPages::new(bytes as usize / PAGE_SIZE, node).ok()?;
+        // SAFETY: The pages are RAM, and those of the value that comes with them.
+        let memory = unsafe { Physical::new(pages.start(), bytes) };
+        Some(Self {
+            memory,
+            owner: Owner::Allocator { _pages: pages },
+        })
     }
 
     /// Takes `bytes` of a pool that is a CMA area ([`super::pool::Pool::take`]).
@@ -40,8 +42,16 @@ impl Contig {
         let order = (alignment / PAGE_SIZE as u64).checked_ilog2()?;
         // SAFETY: It may be called from where one may sleep.
         let pfn = unsafe { ffi::mk_pool_alloc(pool, pages as c_ulong, order) };
-        // SAFETY: As above.
-        unsafe { Self::of(pfn, pages, Owner::Cma(pool)) }
+        if pfn == 0 {
+            return None;
+        }
+        Some(Self {
+            // SAFETY: The pages are RAM, and ours from now on.
+            memory: unsafe {
+                Physical::new(pfn as u64 * PAGE_SIZE as u64, pages * PAGE_SIZE as u64)
+            },
+            owner: Owner::Cma(pool),
+        })
     }
 
     /// Takes `range`; `Err`: that page frame has a hardware error.
@@ -61,24 +71,6 @@ impl Contig {
             // SAFETY: By the contract of this function.
             memory: unsafe { Physical::new(range.start(), range.bytes()) },
             owner: Owner::Pool,
-        })
-    }
-
-    /// `pages` pages from page frame `pfn` on; 0: there are none.
-    ///
-    /// # Safety
-    ///
-    /// They are RAM, and given back only by the result.
-    unsafe fn of(pfn: c_ulong, pages: u64, owner: Owner) -> Option<Self> {
-        if pfn == 0 {
-            return None;
-        }
-        Some(Self {
-            // SAFETY: By the contract of this function.
-            memory: unsafe {
-                Physical::new(pfn as u64 * PAGE_SIZE as u64, pages * PAGE_SIZE as u64)
-            },
-            owner,
         })
     }
 }
@@ -122,13 +114,14 @@ impl Contig {
 
 impl Drop for Contig {
     fn drop(&mut self) {
-        self.for_good_pages(|pfn, pages| match self.owner {
-            // SAFETY: They are ours, and nobody uses them any more. Each page has a reference of
-            // its own, so a part can be given back alone.
-            Owner::Allocator => unsafe { ffi::free_contig_range(pfn, pages) },
-            // SAFETY: As above. An area keeps account of single pages.
-            Owner::Cma(pool) => unsafe { ffi::mk_pool_free(pool, pfn, pages) },
-            Owner::Pool => (),
+        // The page allocator itself keeps pages with a hardware error from being used.
+        let Owner::Cma(pool) = self.owner else {
+            return;
+        };
+        self.for_good_pages(|pfn, pages| {
+            // SAFETY: They are ours, and nobody uses them any more. An area keeps account of single
+            // pages.
+            unsafe { ffi::mk_pool_free(pool, pfn, pages) }
         });
     }
 }

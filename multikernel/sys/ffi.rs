@@ -98,7 +98,6 @@ extern "C" {
     pub(crate) fn mk_cpu_online(cpu: c_uint) -> bool;
     pub(crate) fn mk_set_cpu_present(cpu: c_uint, present: bool);
     pub(crate) fn mk_cpu_siblings(a: c_uint, b: c_uint) -> bool;
-    pub(crate) fn mk_add_cpu(cpu: c_uint) -> c_int;
     pub(crate) fn mk_cpu_node(cpu: c_uint) -> c_int;
     pub(crate) fn mk_read_msrs(cpu: c_uint, list: *mut MsrList) -> c_int;
     pub(crate) fn mk_cpu_features() -> u64;
@@ -113,7 +112,6 @@ extern "C" {
     pub(crate) fn mk_copy(to: *mut c_void, from: *const c_void, len: usize);
     pub(crate) fn mk_cond_resched();
     pub(crate) fn mk_node_has_memory(node: c_int) -> bool;
-    pub(crate) fn mk_alloc_contig(nr_pages: c_ulong, node: c_int) -> c_ulong;
     pub(crate) fn mk_good_pages(pfn: c_ulong, nr_pages: c_ulong) -> c_ulong;
     pub(crate) fn mk_available_pages() -> c_ulong;
     pub(crate) fn mk_free_pages(node: c_int) -> c_ulong;
@@ -192,8 +190,6 @@ extern "C" {
 
 // Exported to modules, and not in the bindings.
 extern "C" {
-    pub(crate) fn remove_cpu(cpu: c_uint) -> c_int;
-    pub(crate) fn free_contig_range(pfn: c_ulong, nr_pages: c_ulong);
     pub(crate) fn kernel_read_file_from_fd(
         fd: c_int,
         offset: i64,

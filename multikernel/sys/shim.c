@@ -7,7 +7,6 @@
 #include <linux/anon_inodes.h>
 #include <linux/cc_platform.h>
 #include <linux/cdev.h>
-#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -117,12 +116,6 @@ bool mk_cpu_siblings(unsigned int a, unsigned int b)
 	/* The masks of siblings leave those out that are offline. */
 	return cpu_possible(a) && cpu_possible(b) &&
 	       mk_cpu_apic_id(a) >> shift == mk_cpu_apic_id(b) >> shift;
-}
-
-int mk_add_cpu(unsigned int cpu)
-{
-	/* ACPI may have ejected what it believed to be offline. */
-	return get_cpu_device(cpu) ? add_cpu(cpu) : -ENODEV;
 }
 
 int mk_cpu_node(unsigned int cpu)
@@ -287,16 +280,6 @@ void mk_cond_resched(void)
 bool mk_node_has_memory(int node)
 {
 	return node >= 0 && node < MAX_NUMNODES && node_state(node, N_MEMORY);
-}
-
-unsigned long mk_alloc_contig(unsigned long nr_pages, int node)
-{
-	nodemask_t nodes = NODE_MASK_NONE;
-	struct page *page;
-
-	node_set(node, nodes);
-	page = alloc_contig_pages(nr_pages, GFP_KERNEL | __GFP_NOWARN, node, &nodes);
-	return page ? page_to_pfn(page) : 0;
 }
 
 /* How many of these pages are good before the first one with a hardware error. */

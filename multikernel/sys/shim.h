@@ -5,6 +5,7 @@
 
 #include <linux/fs.h>
 #include <linux/interrupt.h>
+#include <linux/nodemask.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 #include <linux/workqueue_types.h>
@@ -71,7 +72,6 @@ bool mk_cpu_present(unsigned int cpu);
 bool mk_cpu_online(unsigned int cpu);
 void mk_set_cpu_present(unsigned int cpu, bool present);
 bool mk_cpu_siblings(unsigned int a, unsigned int b);
-int mk_add_cpu(unsigned int cpu);
 int mk_cpu_node(unsigned int cpu);
 int mk_read_msrs(unsigned int cpu, struct mk_msr_list *list);
 u64 mk_cpu_features(void);
@@ -86,7 +86,6 @@ bool mk_e820_is_ram(u64 start, u64 end);
 void mk_copy(void *to, const void *from, size_t len);
 void mk_cond_resched(void);
 bool mk_node_has_memory(int node);
-unsigned long mk_alloc_contig(unsigned long nr_pages, int node);
 unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages);
 unsigned long mk_available_pages(void);
 unsigned long mk_free_pages(int node);
@@ -155,5 +154,13 @@ typedef ssize_t (*mk_terminal_get_t)(void *data, u8 *buf, size_t count);
 int mk_terminal_alloc(mk_terminal_put_t put, mk_terminal_get_t get, void *data);
 void mk_terminal_free(void);
 void mk_terminal_poll(void);
+
+/* On kernels without our series, for stock.rs. */
+int mk_add_cpu(unsigned int cpu);
+int mk_remove_cpu(unsigned int cpu);
+struct page *mk_alloc_contig_pages(unsigned long nr_pages, gfp_t gfp_mask, int nid,
+				   nodemask_t *nodemask);
+int mk_node_state(int node, enum node_states state);
+unsigned long mk_page_to_pfn(const struct page *page);
 
 #endif /* _MULTIKERNEL_SHIM_H */

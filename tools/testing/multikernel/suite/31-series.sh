@@ -35,7 +35,7 @@ come_back() {
 # A file of ours is there as it is here.
 same() {
 	local file
-	git -C "$TOP" ls-files multikernel include | while read -r file; do
+	git -C "$TOP" ls-files multikernel rust include | while read -r file; do
 		cmp "$TOP/$file" "$tree/$file" || return 1
 	done
 }
