@@ -50,7 +50,7 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)
 coverage: ## Print which lines of the pure logic its tests reach, and which not
 	@scripts/coverage
 
-kunit: ## Run tests of the pure logic in a kernel, by its kunit.py (KUNIT=module: a module's)
+kunit: ## Run tests of the pure logic in a kernel, by its kunit.py (KUNIT=module, examples)
 	@scripts/kunit $(or $(KUNIT),kernel)
 
 lint: ## Check formats, clippy, shellcheck, checkpatch, documentation, licences
