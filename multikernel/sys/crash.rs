@@ -23,7 +23,7 @@ unsafe impl Chain for Crash {
         unsafe { ffi::mk_crash_unregister(block) };
     }
 
-    unsafe fn event<'a>(_action: c_ulong, _data: *mut c_void) -> Option<()> {
+    unsafe fn event<'a>(_action: c_ulong, _data: *mut c_void) -> Option<Self::Event<'a>> {
         Some(())
     }
 }

@@ -290,7 +290,7 @@ unsafe impl Chain for PowerManagement {
         unsafe { bindings::unregister_pm_notifier(block) };
     }
 
-    unsafe fn event<'a>(action: c_ulong, _data: *mut c_void) -> Option<PowerEvent> {
+    unsafe fn event<'a>(action: c_ulong, _data: *mut c_void) -> Option<Self::Event<'a>> {
         match action as u32 {
             bindings::PM_HIBERNATION_PREPARE => Some(PowerEvent::HibernationPrepare),
             bindings::PM_POST_HIBERNATION => Some(PowerEvent::PostHibernation),
