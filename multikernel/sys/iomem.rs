@@ -69,7 +69,7 @@ impl Named {
 #[pinned_drop]
 impl PinnedDrop for Named {
     fn drop(self: Pin<&mut Self>) {
-        // One that covers the whole of another is above that in the tree: it must not take it along.
+        // One that covers all of another is above that in the tree, and must not take it along.
         // SAFETY: It was inserted when this was made. Both may be called where one may sleep.
         unsafe {
             bindings::remove_resource(self.resource.get());

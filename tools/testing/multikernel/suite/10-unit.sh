@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The pure logic of the module, the library and mkctl, in user space.
+#
+# It boots nothing.
 . "$(dirname "$0")/cargo.sh"
 
 status=0

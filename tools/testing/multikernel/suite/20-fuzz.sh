@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A short run of each fuzz target, one a CPU; "make fuzz" has the long one.
+#
+# It boots nothing.
 set -euo pipefail
 . "$(dirname "$0")/../../../../scripts/lib.sh"
 

@@ -3,6 +3,8 @@
 #
 # The patches that bring this into a kernel tree: all of it is in one of them, each
 # applies to the pinned source after those before it, and checkpatch.pl is content.
+#
+# It boots nothing.
 set -euo pipefail
 . "$(dirname "$0")/../../../../scripts/lib.sh"
 

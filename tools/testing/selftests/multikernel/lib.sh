@@ -5,6 +5,7 @@
 # of them. They run as root, with the module loaded and mkctl in PATH;
 # $MK_KERNEL is a bzImage and $MK_ROOTFS a user space, an initrd whose init
 # tells "multikernel-init: up" and does what mk.act= says (scripts/rootfs.d).
+# $MK_WORDS are more words for each instance's command line.
 # $MK_AUDIT is the UART that the audit listens to, if there is one
 # (tools/testing/multikernel/audit).
 #
@@ -117,7 +118,8 @@ create() {
 
 # load NAME [CMDLINE [KERNEL]]
 load() {
-	mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" --cmdline "mk.agent=$AGENT ${2:-}"
+	mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" \
+		--cmdline "${MK_WORDS:+$MK_WORDS }mk.agent=$AGENT ${2:-}"
 }
 
 # start NAME: start it, and wait until its user space is up.
