@@ -9,7 +9,7 @@ use_host "${MK_HOST:-debug}"
 status=0
 "$TOP/tools/testing/multikernel/guest/build" trouble
 "$TOP/tools/testing/multikernel/guest/build" agent
-# A boot of it takes a minute: one machine does all. Without the module ends what guard.sh does.
+# One machine does all: it takes half a minute to boot. Without the module ends what guard.sh does.
 # With mem= kernels unpack themselves, which this host takes 4 s for; 41-debug has it do that.
 lab instances --cpus 7 --memory 3G --timeout 2400 -- env MK_WORDS=mem=64T bash -c '
 	status=0
