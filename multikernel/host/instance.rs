@@ -286,7 +286,6 @@ impl Instance {
         uart: bool,
         load: impl FnOnce(&Arc<Memory>, &cmdline::Config, &Arc<Stopwatch>) -> Outcome<Loaded>,
     ) -> Outcome {
-        let start = Instant::<Monotonic>::now();
         let watch = Stopwatch::new()?;
         self.perform(Operation::Load, |work| {
             let memory = self.memory().ok_or(ENODEV)?;
@@ -298,7 +297,7 @@ impl Instance {
             let config = self.host.cmdline(uart);
             work.loaded = Some(load(&memory, &config, &watch).map_err(Undone::lost)?);
             let mut status = self.status.lock();
-            status.load_ns = start.elapsed().as_nanos();
+            status.load_ns = watch.elapsed();
             status.ready = Some(watch);
             Ok(())
         })

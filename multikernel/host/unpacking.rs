@@ -84,8 +84,12 @@ impl Stopwatch {
 
     pub(super) fn stop(&self) {
         // 0 says that it runs.
-        let ns = (self.start.elapsed().as_nanos() as u64).max(1);
-        self.ns.store(ns, Ordering::Relaxed);
+        self.ns.store(self.elapsed().max(1) as u64, Ordering::Relaxed);
+    }
+
+    /// How long ago it was started, in nanoseconds.
+    pub(super) fn elapsed(&self) -> i64 {
+        self.start.elapsed().as_nanos()
     }
 
     /// In nanoseconds; 0: it still runs.

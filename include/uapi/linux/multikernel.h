@@ -429,8 +429,8 @@ struct mk_range {
  * @id: a number that no other instance has had since the module was loaded, less
  *	than 2^48; with MK_FEATURE_KEXEC it is in the flags of kexec_file_load(),
  *	KEXEC_FILE_MULTIKERNEL | id << KEXEC_FILE_MULTIKERNEL_SHIFT
- * @ready_ns: from the begin of the last MK_LOAD until the kernel was unpacked, which
- *	goes on after that call, in nanoseconds; 0: not yet, or nothing was loaded
+ * @ready_ns: from the begin of the last MK_LOAD until the kernel could be started: it
+ *	may be unpacked after that call; in nanoseconds; 0: not yet, or nothing was loaded
  */
 struct mk_info {
 	struct mk_header header;

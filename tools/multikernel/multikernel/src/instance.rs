@@ -183,8 +183,8 @@ pub struct Info {
     pub give: Duration,
     /// How long the last load took.
     pub load: Duration,
-    /// From the begin of the last load until the kernel was unpacked, which goes on after it;
-    /// `None`: it still does, or nothing was loaded.
+    /// From the begin of the last load until the kernel could be started: it may be unpacked
+    /// after that. `None`: it still is, or nothing was loaded.
     pub ready: Option<Duration>,
     /// The CPUs that it has or will have, by the host's numbers; it boots on
     /// the first.

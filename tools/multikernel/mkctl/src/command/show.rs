@@ -151,12 +151,12 @@ impl Facts {
             line("slot", format!("{:#x} ({size})", info.slot));
         }
         if !info.load.is_zero() {
-            let unpacked = match info.ready {
-                Some(ready) => format!("unpacked after {}", units::duration(ready)),
-                None => "not unpacked yet".to_owned(),
+            let ready = match info.ready {
+                Some(ready) => format!("ready after {}", units::duration(ready)),
+                None => "not ready yet".to_owned(),
             };
             let load = units::duration(info.load);
-            line("loading", format!("took {load}; {unpacked}"));
+            line("loading", format!("took {load}; {ready}"));
         }
         line("runs", info.runs.to_string());
         if info.agent != Agent::None {
@@ -297,7 +297,7 @@ blue: stopped (restart): restarted itself
             0x40000000-0x4fffffff (256 MiB)
             0x100000000-0x107ffffff (128 MiB)
   slot      0x20000 (64 KiB)
-  loading   took 45.6 ms; unpacked after 678.9 ms
+  loading   took 45.6 ms; ready after 678.9 ms
   runs      1
   agent     gone (restart)
   started   9.5 s ago; taking its CPUs took 12.3 ms
