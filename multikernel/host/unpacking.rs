@@ -84,7 +84,8 @@ impl Stopwatch {
 
     pub(super) fn stop(&self) {
         // 0 says that it runs.
-        self.ns.store(self.elapsed().max(1) as u64, Ordering::Relaxed);
+        self.ns
+            .store(self.elapsed().max(1) as u64, Ordering::Relaxed);
     }
 
     /// How long ago it was started, in nanoseconds.
