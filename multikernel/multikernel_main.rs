@@ -39,7 +39,7 @@ use agent::{
     session::{Presence, Session},
 };
 use channel::endpoint::{Endpoint, ENDS};
-use host::{lines::Lines, registry::Host};
+use host::{cpus::COMES_BACK, lines::Lines, registry::Host};
 use pure::range::Range;
 use sys::{
     clock::Watch,
@@ -242,6 +242,7 @@ impl kernel::Module for Multikernel {
         unsafe {
             SESSION.init();
             ENDS.init();
+            COMES_BACK.init();
         }
         // An instance has no instances of its own: CPUs and memory are its host's.
         let (host, agent) = match Session::find() {

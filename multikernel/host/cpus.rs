@@ -22,7 +22,7 @@ use crate::{
 use kernel::{
     cpu::CpuId,
     prelude::*,
-    sync::Arc,
+    sync::{global_lock, Arc},
     time::{
         delay::{fsleep, udelay},
         Delta, Instant, Monotonic,
@@ -61,6 +61,14 @@ pub(crate) fn stop_all() {
     for apic in LENT.iter().filter_map(|id| ApicId::new(id.into())) {
         apic.init();
     }
+}
+
+global_lock! {
+    // SAFETY: The module's `init` initializes it before anything can use it.
+    /// Held as long as a CPU is present and waits to be onlined. Another that comes online then would
+    /// turn broadcasts on, as all that are present have been booted once, and the next of them would
+    /// reach this one.
+    pub(crate) unsafe(uninit) static COMES_BACK: Mutex<()> = ();
 }
 
 /// The CPU could not be stopped. It is lost until the machine starts anew, and so is all that it
@@ -289,6 +297,7 @@ impl Drop for Lent {
 
 /// Makes `cpu`, which waits for SIPI or is parked, the host's again.
 fn online(cpu: u32) -> Result {
+    let _only = COMES_BACK.lock();
     // SAFETY: The CPU executes nothing of others.
     unsafe { ffi::mk_set_cpu_present(cpu, true) };
     // It may be online already.

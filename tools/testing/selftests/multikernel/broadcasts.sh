@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The host sends interrupts to all of its CPUs, as often as it can, while
-# instances boot: those of them reach no CPU that is lent. One of the instances
-# then does what it must not, for the audit to find it.
+# instances boot, and while their CPUs come back: those of them reach no CPU that is
+# lent. One of the instances does what it must not, for the audit to find it.
 #
 #	broadcasts.sh KERNEL RELEASE
 #
@@ -26,6 +26,16 @@ storm() {
 	done
 }
 
+begin_storm() {
+	touch "$scratch/storm"
+	storm &
+}
+
+end_storm() {
+	rm "$scratch/storm"
+	wait
+}
+
 # How many interrupts of a kind the CPUs of the host had.
 count() { awk -v kind="$1:" '$1 == kind { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
 
@@ -42,18 +52,17 @@ prepare() {
 		announce loud "$release" i8042-data:0x60
 }
 
+kill_it() { mkctl kill "$1"; }
+
 calls=$(count CAL) backtraces=$(count NMI)
 # The backtraces of the storm are for the log, not for the console.
 echo 1 >/proc/sys/kernel/printk
-touch "$scratch/storm"
-storm &
+begin_storm
 check "two instances are loaded in the storm" prepare
 check "they are started" mkctl start quiet loud
 check "quiet reaches its user space" said quiet '^.*multikernel-init: up'
 check "loud reaches its user space, and a port" said loud 'multikernel-init: port 0x60 value=..'
-rm "$scratch/storm"
-wait
-echo "$before" >/proc/sys/kernel/printk
+end_storm
 check "there was a storm of function calls" more CAL "$calls" 500
 check "and of NMIs" more NMI "$backtraces" 10
 check "quiet runs" state quiet running none
@@ -61,6 +70,9 @@ check "loud runs" state loud running none
 check "quiet has all of its CPUs" up quiet 2 "$RELEASE"
 check "no NMI reached quiet" not logged quiet 'NMI (received|backtrace)'
 check "nor loud" not logged loud 'NMI (received|backtrace)'
-check "they are killed" mkctl kill quiet loud
+begin_storm
+check "they are killed at once in another storm" together kill_it quiet loud
+end_storm
+echo "$before" >/proc/sys/kernel/printk
 check "the host is unharmed" unharmed
 finish
