@@ -28,7 +28,7 @@ use crate::{
         state::{self, Life, Operation, Reason},
         tboot,
     },
-    sys::{ffi, guard::Running, later::Later, lockdown, module, ticker, time},
+    sys::{ffi, guard::Running, later::Later, lockdown, module, rcu::Expedited, ticker, time},
     uapi,
 };
 use kernel::{
@@ -332,11 +332,13 @@ impl Instance {
 
             let start = Instant::<Monotonic>::now();
             let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
+            let expedited = Expedited::new();
             for &cpu in &cpus {
                 let link = link.clone();
                 let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone(), link)?;
                 lent.push(cpu, GFP_KERNEL)?;
             }
+            drop(expedited);
             self.status.lock().take_ns = start.elapsed().as_nanos();
 
             let mut ids = KVec::with_capacity(lent.len(), GFP_KERNEL)?;
@@ -645,10 +647,12 @@ impl Instance {
         let ended = time::boottime();
         let last_words = self.close_link();
         let start = Instant::<Monotonic>::now();
+        let expedited = Expedited::new();
         // In reverse, as they were taken.
         while let Some(cpu) = work.lent.pop() {
             work.stuck |= cpu.give_back().is_err();
         }
+        drop(expedited);
         work.running = None;
         {
             let mut status = self.status.lock();

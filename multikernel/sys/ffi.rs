@@ -205,6 +205,8 @@ extern "C" {
         flags: c_int,
     ) -> *mut bindings::file;
     pub(crate) fn vfree(start: *const c_void);
+    pub(crate) fn rcu_expedite_gp();
+    pub(crate) fn rcu_unexpedite_gp();
     pub(crate) fn get_random_bytes(buf: *mut c_void, len: usize);
     pub(crate) fn e820__mapped_any(start: u64, end: u64, kind: c_uint) -> bool;
     pub(crate) fn orderly_poweroff(force: bool);

@@ -25,6 +25,7 @@ pub(crate) mod node;
 pub(crate) mod physical;
 pub(crate) mod pool;
 pub(crate) mod random;
+pub(crate) mod rcu;
 pub(crate) mod shared;
 #[cfg(not(CONFIG_MULTIKERNEL))]
 pub(crate) mod stock;
