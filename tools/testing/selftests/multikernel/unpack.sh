@@ -14,7 +14,11 @@ text=' Bringing up secondary CPUs'
 # What it tells of itself if its virtual addresses are those that it was linked to.
 linked=$'\nKERNELOFFSET=0\n'
 
-put() { load unpack "${1:-}" "$directory/vmlinuz"; }
+# The host goes on unpacking after a load.
+put() {
+	load unpack "${1:-}" "$directory/vmlinuz" || return
+	until mkctl show --json unpack | jq -e .ready_ns; do sleep 0.1; done
+}
 place() { put "${1:-}" >&2 && fast unpack find "$text"; }
 kills() { mkctl kill unpack && state unpack stopped killed; }
 boots() { start unpack && up unpack 1 "$name"; }
