@@ -64,6 +64,10 @@ module! {
             default: 2000,
             description: "On a host: more rings for nothing than that, in 20 ms, are a storm",
         },
+        init_retry_us: u32 {
+            default: 20_000,
+            description: "On a host: a CPU that does not answer for so long is sent INIT once more",
+        },
         spin_us: u32 {
             default: 200,
             description: "Who waits for a peer looks for so many microseconds before it sleeps",

@@ -32,8 +32,9 @@ use kernel::{
 /// How long a CPU may take to take INIT, and to go through the trampoline. SMIs and the flushing of
 /// large caches take milliseconds; an emulated CPU may have to wait for its turn.
 const TIMEOUT: Delta = Delta::from_secs(5);
-/// How long to wait before INIT and SIPI are sent once more.
-const RETRY: Delta = Delta::from_millis(20);
+/// A CPU that takes INIT executes nothing of before any more after so long. One that takes it later
+/// executes nothing at all until then.
+const INIT_TAKEN: Delta = Delta::from_micros(10);
 
 /// A CPU that has left the host.
 ///
@@ -230,12 +231,16 @@ impl Lent {
         }
 
         // A CPU that has not taken INIT yet misses SIPI, so both are sent until it answers. One
-        // that has answered is left alone: INIT could hit it while its caches are off.
+        // that has answered is left alone: INIT could hit it while its caches are off. If it
+        // answers just before the next INIT, what it said is void: it begins anew.
+        let retry = Delta::from_micros(crate::module_parameters::init_retry_us.value().into());
         let start = Instant::<Monotonic>::now();
         loop {
             self.apic.init();
+            udelay(INIT_TAKEN);
+            field(mailbox::PHASE, &[0; 4])?;
             self.apic.startup(self.slot.trampoline());
-            if self.wait_for_phase(1, RETRY) || start.elapsed() > TIMEOUT {
+            if self.wait_for_phase(1, retry) || start.elapsed() > TIMEOUT {
                 break;
             }
         }
