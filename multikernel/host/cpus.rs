@@ -66,9 +66,9 @@ pub(crate) fn stop_all() {
 
 global_lock! {
     // SAFETY: The module's `init` initializes it before anything can use it.
-    /// Held as long as a CPU is present and waits to be onlined. Another that comes online then would
-    /// turn broadcasts on, as all that are present have been booted once, and the next of them would
-    /// reach this one.
+    /// Held as long as a CPU is present and waits to be onlined. Another that comes online then
+    /// would turn broadcasts on, as all that are present have been booted once, and the next of
+    /// them would reach this one.
     pub(crate) unsafe(uninit) static COMES_BACK: Mutex<()> = ();
 }
 
