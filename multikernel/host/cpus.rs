@@ -232,7 +232,8 @@ impl Lent {
 
         // A CPU that has not taken INIT yet misses SIPI, so both are sent until it answers. One
         // that has answered is left alone: INIT could hit it while its caches are off. If it
-        // answers just before the next INIT, what it said is void: it begins anew.
+        // answers just before the next INIT, what it said is void: it begins anew. Into a kernel
+        // it goes when no INIT can come any more.
         let retry = Delta::from_micros(crate::module_parameters::init_retry_us.value().into());
         let start = Instant::<Monotonic>::now();
         loop {
@@ -244,6 +245,7 @@ impl Lent {
                 break;
             }
         }
+        field(mailbox::GO, &1u32.to_le_bytes())?;
         if !self.wait_for_phase(trampoline::PHASE_DONE, TIMEOUT) {
             pr_err!(
                 "CPU {} is stuck in the trampoline, phase {}\n",

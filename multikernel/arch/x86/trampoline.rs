@@ -39,6 +39,9 @@ pub(crate) mod mailbox {
     pub(crate) const COUNT: usize = 0x3c;
     /// u32, written by the CPU: how many MSRs had to be repaired.
     pub(crate) const REPAIRED: usize = 0x40;
+    /// u32: not 0 as soon as no INIT is sent any more. A kernel is not entered before: it could not
+    /// be entered again.
+    pub(crate) const GO: usize = 0x44;
     /// The list: entries of 16 bytes, u32 MSR, u32 operation, u64 value.
     pub(crate) const LIST: usize = 0x100;
     /// So many fit.
@@ -277,6 +280,9 @@ mk_64:
     xorl    %r15d, %r15d
     cmpl    ${park}, 0x04(%rbx)
     je      13f
+17: pause
+    cmpl    $0, 0x44(%rbx)
+    je      17b
     movq    0x10(%rbx), %rcx
     movq    0x18(%rbx), %rsi
     movq    0x08(%rbx), %rax
