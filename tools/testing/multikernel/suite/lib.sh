@@ -26,8 +26,7 @@ use_host() {
 boot_lab() {
 	local name=$STEP-$1 options=()
 	shift
-	# What it looks for is not in what keeps processors from telling secrets, which takes
-	# a twelfth of its time.
+	# The faults that it looks for are not in what keeps processors from telling secrets.
 	[ "$HOST" != debug ] || options+=(--append mitigations=off)
 	while [ "$1" != -- ]; do
 		options+=("$1")
