@@ -47,8 +47,8 @@ bench: tools rootfs ## Measure; build/bench/results.json and *.svg
 fuzz: ## Run each fuzz target for FUZZ_SECONDS= (3600)
 	@scripts/fuzz
 
-coverage: ## Print which lines of the pure logic its tests reach, and which not
-	@scripts/coverage
+coverage: ## Print which lines of the pure logic its tests reach (MODULE=1: of all), and which not
+	@scripts/coverage $(if $(MODULE),module)
 
 kunit: ## Run tests of the pure logic in a kernel, by its kunit.py (KUNIT=module, examples)
 	@scripts/kunit $(or $(KUNIT),kernel)
