@@ -18,7 +18,7 @@ use kernel::{
 const CALLERS_MAX: usize = 4;
 
 /// All endpoints that one line is rung for, and the kernel that rings it. An agent has one line,
-/// and so has each slot of a host.
+/// and so has each bell of a host.
 #[pin_data]
 pub(crate) struct Switchboard {
     #[pin]

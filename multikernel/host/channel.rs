@@ -6,7 +6,6 @@ use super::{
     fail::{fail, Outcome},
     instance::Instance,
     link::Link,
-    registry::Host,
 };
 use crate::{
     channel::{
@@ -103,7 +102,6 @@ impl Channel {
     /// A channel of `instance`, with `peer` or with the host. `bytes` are the sizes of the rings
     /// that the instance and the peer write; 0 stands for a usual one.
     pub(crate) fn new(
-        host: &Arc<Host>,
         instance: &Arc<Instance>,
         peer: Option<Arc<Instance>>,
         name: Name,
@@ -151,9 +149,8 @@ impl Channel {
         let (other, place) = match peer {
             Some(peer) => (End::Instance(peer), None),
             None => {
-                let slot = instance.slot().ok_or(ENODEV)?;
-                let switchboard = host.switchboard(slot)?;
-                let place = Place::new(switchboard, Some(*instance.name()), name)?;
+                let switchboard = instance.switchboard()?;
+                let place = Place::new(&switchboard, Some(*instance.name()), name)?;
                 let end = End::Host {
                     endpoint: place.endpoint().clone(),
                     seat: Arc::new(

@@ -3,6 +3,7 @@
 //! An instance: another kernel, with the CPUs and the memory that it has.
 
 use super::{
+    bells::Bell,
     channel::Channel,
     console::Console,
     cpus::Lent,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     arch::x86::trampoline,
+    channel::switchboard::Switchboard,
     pure::{
         agent,
         clock::Clock,
@@ -104,6 +106,8 @@ pub(crate) struct Status {
     pub(crate) cpus: KVec<u32>,
     pub(crate) memory: Option<Arc<Memory>>,
     pub(crate) slot: Option<Arc<Slot>>,
+    /// `None`: it was destroyed.
+    bell: Option<Arc<Bell>>,
     /// While it runs.
     link: Option<Arc<Link>>,
     /// In this run, or the last.
@@ -123,9 +127,16 @@ pub(crate) struct Status {
 }
 
 impl Instance {
-    pub(crate) fn new(name: Name, id: u64, host: Arc<Host>, slot: Slot) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        name: Name,
+        id: u64,
+        host: Arc<Host>,
+        slot: Slot,
+        bell: Bell,
+    ) -> Result<Arc<Self>> {
         let pin = module::Pin::new()?;
         let slot = Arc::new(slot, GFP_KERNEL)?;
+        let bell = Arc::new(bell, GFP_KERNEL)?;
         let console = Console::new(&name)?;
         Arc::pin_init(
             try_pin_init!(Self {
@@ -149,6 +160,7 @@ impl Instance {
                     cpus: KVec::new(),
                     memory: None,
                     slot: Some(slot),
+                    bell: Some(bell),
                     link: None,
                     agent: Seen::None,
                     terms: None,
@@ -326,7 +338,7 @@ impl Instance {
             // SAFETY: The CPU exists: it was just checked.
             let node = unsafe { ffi::mk_cpu_node(first) };
             let pace = self.with_status(|status| status.pace);
-            let switchboard = self.host.switchboard(slot.index())?.clone();
+            let switchboard = self.switchboard()?;
             let console = self.console.clone();
             let link = Link::new(&self.name, node, pace, switchboard, console)?;
 
@@ -345,16 +357,17 @@ impl Instance {
             for cpu in &lent {
                 ids.push(cpu.apic().raw(), GFP_KERNEL)?;
             }
+            let doorbell = self.held_bell()?.doorbell()?;
             let entry = work.loaded.as_ref().ok_or(EBADFD)?.prepare(
                 &memory,
                 &slot,
                 &ids,
                 self.host.spare_apic_id()?,
-                self.host.bell(slot.index()),
+                doorbell,
                 &link,
             )?;
             let run = self.with_status(|status| status.life.runs()) + 1;
-            link.publish(run, &ids, self.host.bell(slot.index()))?;
+            link.publish(run, &ids, doorbell)?;
             let (first, others) = lent.split_first().ok_or(EBADFD)?;
             for cpu in others {
                 // Where they wait must not lie in what the instance is about to use.
@@ -410,12 +423,12 @@ impl Instance {
             work.loaded = None;
             self.publish_memory(None);
             self.host.unwire(self);
-            let slot = {
+            let held = {
                 let mut status = self.status.lock();
                 status.cpus = KVec::new();
-                status.slot.take()
+                (status.slot.take(), status.bell.take())
             };
-            drop(slot);
+            drop(held);
             work.module = None;
             // Whoever finds the name free finds the rest free, too.
             self.host.forget(self);
@@ -485,9 +498,18 @@ impl Instance {
         link.ask(question, msecs_to_jiffies(timeout_ms))
     }
 
-    /// The number of its slot.
-    pub(crate) fn slot(&self) -> Option<usize> {
-        self.with_status(|status| status.slot.as_ref().map(|slot| slot.index()))
+    fn held_bell(&self) -> Result<Arc<Bell>> {
+        self.with_status(|status| status.bell.clone()).ok_or(ENODEV)
+    }
+
+    /// The number of what it rings.
+    pub(crate) fn bell(&self) -> Option<usize> {
+        self.held_bell().ok().map(|bell| bell.index())
+    }
+
+    /// What the handler looks at of the interrupt that it rings.
+    pub(crate) fn switchboard(&self) -> Result<Arc<Switchboard>> {
+        self.held_bell()?.switchboard().cloned()
     }
 
     /// Its agent rings without end. It is told that nobody is to be rung; if that does not help its

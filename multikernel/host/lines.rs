@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lines that instances ring: one for each slot, so that it is known who storms.
+//! The lines behind the bells of instances.
 
 use super::registry::Host;
 use crate::{
@@ -14,10 +14,10 @@ use crate::{
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{prelude::*, sync::Arc};
 
-/// What the instance in one slot rings.
-pub(crate) struct SlotLine {
+/// What the instance with one bell rings.
+pub(crate) struct BellLine {
     host: Arc<Host>,
-    /// That of the slot.
+    /// That of the bell.
     index: usize,
     switchboard: Arc<Switchboard>,
     storm: Storm,
@@ -26,31 +26,32 @@ pub(crate) struct SlotLine {
 }
 
 /// As long as this lives, instances can ring.
-pub(crate) struct Lines(#[expect(dead_code)] KVec<Line<SlotLine>>);
+pub(crate) struct Lines(#[expect(dead_code)] KVec<Line<BellLine>>);
 
 impl Lines {
-    /// One for each slot of the host, which is told where they are.
+    /// One for each bell of the host, which is told where they are.
     pub(crate) fn new(host: &Arc<Host>) -> Result<Self> {
-        let mut lines = KVec::with_capacity(host.slots(), GFP_KERNEL)?;
+        let bells = host.bells();
+        let mut lines = KVec::with_capacity(bells.count(), GFP_KERNEL)?;
         let max = crate::module_parameters::storm_rings.value();
-        for index in 0..host.slots() {
-            let line = SlotLine {
+        for index in 0..bells.count() {
+            let line = BellLine {
                 host: host.clone(),
                 index,
-                switchboard: host.switchboard(index)?.clone(),
+                switchboard: bells.switchboard(index)?.clone(),
                 storm: Storm::new(max),
                 is_held: AtomicBool::new(false),
             };
             let line = Arc::new(line, GFP_KERNEL)?;
             let (line, vector) = Line::fixed(c"multikernel", line)?;
-            host.set_vector(index, vector);
+            bells.set_vector(index, vector);
             lines.push(line, GFP_KERNEL)?;
         }
         Ok(Self(lines))
     }
 }
 
-impl Ring for SlotLine {
+impl Ring for BellLine {
     fn glance(&self) -> Glance {
         // Not what the peer says is news: that costs it nothing.
         let news = self.switchboard.news();
@@ -58,7 +59,7 @@ impl Ring for SlotLine {
         if self.storm.ring(time::monotonic(), news) {
             // From now on the CPU belongs to what it did before, and to the thread. It may be held
             // already, and not any more: the thread of another line releases all of them.
-            line::hold(self.host.vector(self.index));
+            line::hold(self.host.bells().vector(self.index));
             self.is_held.store(true, Ordering::Relaxed);
             return Glance::Look;
         }

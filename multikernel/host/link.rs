@@ -6,7 +6,6 @@ use super::{
     console::Console,
     directory::Directory,
     fail::{fail, report, Outcome},
-    loader::Bell,
 };
 use crate::{
     arch::x86::apic::{self, ApicId},
@@ -340,14 +339,12 @@ impl Link {
     }
 
     /// Says what there is, to an agent on the CPUs `apic_ids`, before these are started.
-    pub(crate) fn publish(&self, run: u64, apic_ids: &[u8], bell: Bell) -> Outcome {
+    pub(crate) fn publish(&self, run: u64, apic_ids: &[u8], doorbell: Doorbell) -> Outcome {
         let mut inner = self.inner.lock();
         inner.run = run;
         let mut ids = KVec::new();
         ids.extend_from_slice(apic_ids, GFP_KERNEL)?;
         self.reach.lock().apic_ids = ids;
-        let doorbell = Doorbell::new(bell.apic_id, bell.vector.into())
-            .map_err(|error| fail!(ENODEV, "{error}"))?;
         area::publish_doorbell(&self.area, Some(doorbell));
         let host = area::Host {
             offer: OFFER,

@@ -93,14 +93,6 @@ impl Initrd<'_> {
     }
 }
 
-/// How the host is rung by an instance that ends.
-#[derive(Clone, Copy)]
-pub(crate) struct Bell {
-    pub(crate) vector: u8,
-    /// Of the host's boot CPU, which is never lent.
-    pub(crate) apic_id: u32,
-}
-
 /// Where a kernel is entered, and with what.
 pub(crate) struct Entry {
     /// Page tables that map the first 4 GiB and the instance's memory.
@@ -276,7 +268,7 @@ impl Loaded {
         slot: &Slot,
         cpus: &[u8],
         spare: u8,
-        bell: Bell,
+        doorbell: Doorbell,
         link: &Link,
     ) -> Outcome<Entry> {
         let place = slot.place();
@@ -307,7 +299,7 @@ impl Loaded {
             initrd: self.layout.initrd(),
             rsdp,
             tboot: place.address(slot::TBOOT).into(),
-            setup_data: self.setup_data(memory, bell, link)?,
+            setup_data: self.setup_data(memory, doorbell, link)?,
             is_random: vmlinux.is_some_and(|vmlinux| vmlinux.is_random),
             e820: &e820,
         };
@@ -326,9 +318,12 @@ impl Loaded {
         slot.write(at + trampoline::STUB_CR3, &cr3.to_le_bytes())?;
         slot.write(
             at + trampoline::STUB_VECTOR,
-            &u32::from(bell.vector).to_le_bytes(),
+            &u32::from(doorbell.vector()).to_le_bytes(),
         )?;
-        slot.write(at + trampoline::STUB_APIC_ID, &bell.apic_id.to_le_bytes())?;
+        slot.write(
+            at + trampoline::STUB_APIC_ID,
+            &doorbell.apic_id().to_le_bytes(),
+        )?;
         slot.write(at + trampoline::STUB_ENTERED, &0u32.to_le_bytes())?;
 
         Ok(Entry {
@@ -340,15 +335,14 @@ impl Loaded {
     }
 
     /// Writes what only a kernel looks for that knows what it is. Returns where that is, or 0.
-    fn setup_data(&self, memory: &Memory, bell: Bell, link: &Link) -> Outcome<u64> {
+    fn setup_data(&self, memory: &Memory, doorbell: Doorbell, link: &Link) -> Outcome<u64> {
         let Some(guest) = self.guest else {
             return Ok(0);
         };
         let (console, console_size) = link.early_console()?;
         let config = guest::Config {
             down: link.down(),
-            doorbell: Doorbell::new(bell.apic_id, bell.vector.into())
-                .map_err(|error| wrong(ENODEV, error))?,
+            doorbell,
             now: clock::now(),
             // SAFETY: It only reads what the kernel found out about the machine.
             tsc_khz: unsafe { ffi::mk_tsc_khz() },

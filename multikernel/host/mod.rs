@@ -2,6 +2,7 @@
 
 //! The host: the kernel that gives CPUs and memory away, and takes them back.
 
+pub(crate) mod bells;
 pub(crate) mod channel;
 pub(crate) mod console;
 pub(crate) mod cpus;

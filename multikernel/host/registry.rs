@@ -3,17 +3,17 @@
 //! The host itself: what it can do, and the instances that it has.
 
 use super::{
+    bells::{Bell, Bells},
     channel::Channel,
     events::{Event, Events},
     fail::{fail, report, Outcome},
     instance::Instance,
     link::{Link, Request, Wish},
-    loader::Bell,
     pools::Pools,
     slots::{page_is_ram, Slot, Slots},
 };
 use crate::{
-    channel::{endpoint::HOST, switchboard::Switchboard},
+    channel::endpoint::HOST,
     pure::{
         cmdline,
         lockdown::Lockdown,
@@ -24,7 +24,6 @@ use crate::{
     sys::{acpi, clock, ffi, kexec, lockdown, physical::Physical, ticker::Tick},
     uapi::*,
 };
-use core::sync::atomic::{AtomicU8, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -40,8 +39,7 @@ pub(crate) struct Host {
     slots: Arc<Slots>,
     pools: Pools,
     spare_apic_id: Option<u8>,
-    /// What the instance in each slot rings.
-    bells: KVec<SlotBell>,
+    bells: Arc<Bells>,
     /// `MK_BLOCKED_*` that cannot change.
     blockers: u64,
     #[pin]
@@ -51,13 +49,6 @@ pub(crate) struct Host {
     /// Held by who makes channels, and removes them.
     #[pin]
     wiring: Mutex<()>,
-}
-
-/// What the instance in a slot rings.
-struct SlotBell {
-    /// 0: the line is not there yet.
-    vector: AtomicU8,
-    switchboard: Arc<Switchboard>,
 }
 
 /// The instances, in the order of their creation.
@@ -101,14 +92,8 @@ impl Host {
             }
         }
         let slots = Slots::new(slots)?;
-        let mut bells = KVec::with_capacity(slots.count(), GFP_KERNEL)?;
-        for _ in 0..slots.count() {
-            let bell = SlotBell {
-                vector: AtomicU8::new(0),
-                switchboard: Switchboard::new()?,
-            };
-            bells.push(bell, GFP_KERNEL)?;
-        }
+        // As many instances as can run, or as were always possible.
+        let bells = Bells::new(slots.count().max(lendable_cpus()))?;
         Arc::pin_init(
             try_pin_init!(Self {
                 slots,
@@ -138,27 +123,9 @@ impl Host {
         &self.pools
     }
 
-    /// How many slots there are.
-    pub(crate) fn slots(&self) -> usize {
-        self.slots.count()
-    }
-
-    /// The vector that the instance in this slot rings.
-    pub(crate) fn vector(&self, slot: usize) -> u8 {
-        let bell = self.bells.get(slot);
-        bell.map_or(0, |bell| bell.vector.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_vector(&self, slot: usize, vector: u8) {
-        if let Some(bell) = self.bells.get(slot) {
-            bell.vector.store(vector, Ordering::Relaxed);
-        }
-    }
-
-    /// What the handler of that slot's interrupt looks at.
-    pub(crate) fn switchboard(&self, slot: usize) -> Result<&Arc<Switchboard>> {
-        let bell = self.bells.get(slot).ok_or(ENODEV)?;
-        Ok(&bell.switchboard)
+    /// What instances ring.
+    pub(crate) fn bells(&self) -> &Bells {
+        &self.bells
     }
 
     pub(crate) fn events(&self) -> &Events {
@@ -171,15 +138,6 @@ impl Host {
 
     pub(crate) fn spare_apic_id(&self) -> Result<u8> {
         self.spare_apic_id.ok_or(ENODEV)
-    }
-
-    /// Where the instance in this slot rings.
-    pub(crate) fn bell(&self, slot: usize) -> Bell {
-        Bell {
-            vector: self.vector(slot),
-            // SAFETY: It only reads a variable.
-            apic_id: unsafe { ffi::mk_boot_cpu_apic_id() },
-        }
     }
 
     /// What an instance's command line depends on.
@@ -254,8 +212,16 @@ impl Host {
                 this.slots.count()
             )
         })?;
+        let bell: Bell = Bells::take(&this.bells).ok_or_else(|| {
+            fail!(
+                ENOSPC,
+                "there are {} instances, for each of which this host has a doorbell, and not more: \
+                 destroy one first",
+                this.bells.count()
+            )
+        })?;
         registry.created += 1;
-        let instance = Instance::new(name, registry.created, this.clone(), slot)?;
+        let instance = Instance::new(name, registry.created, this.clone(), slot, bell)?;
         registry.instances.push(instance.clone(), GFP_KERNEL)?;
         // Before anybody can do something with it.
         this.events.tell(&instance, Event::Created);
@@ -329,12 +295,12 @@ impl Host {
 }
 
 impl Host {
-    /// Looks at all that has happened. Returns how much the instance in `slot` had to say.
-    pub(crate) fn look(self: &Arc<Self>, slot: Option<usize>) -> u32 {
+    /// Looks at all that has happened. Returns how much the instance with this bell had to say.
+    pub(crate) fn look(self: &Arc<Self>, bell: Option<usize>) -> u32 {
         let mut news = 0;
         for instance in self.instances() {
             let of_it = instance.look();
-            if slot.is_some() && instance.slot() == slot {
+            if bell.is_some() && instance.bell() == bell {
                 news = of_it;
             }
             Self::serve(self, &instance);
@@ -342,10 +308,10 @@ impl Host {
         news
     }
 
-    /// The instance in this slot rings without end.
-    pub(crate) fn stop_storm(&self, slot: usize) {
+    /// The instance with this bell rings without end.
+    pub(crate) fn stop_storm(&self, bell: usize) {
         let mut instances = self.instances();
-        if let Some(instance) = instances.find(|instance| instance.slot() == Some(slot)) {
+        if let Some(instance) = instances.find(|instance| instance.bell() == Some(bell)) {
             instance.stop_storm();
         }
     }
@@ -407,7 +373,7 @@ impl Host {
                 "there is a channel \"{name}\" between these two already"
             ));
         }
-        let channel = Channel::new(this, instance, peer, name, bytes)?;
+        let channel = Channel::new(instance, peer, name, bytes)?;
         for end in channel.instances() {
             let pushed = end.channels().list.push(channel.clone(), GFP_KERNEL);
             if let Err(error) = pushed {
@@ -569,6 +535,15 @@ fn find(registry: &Registry, name: &Name) -> Option<Arc<Instance>> {
         .iter()
         .find(|instance| instance.name() == name)
         .cloned()
+}
+
+/// How many CPUs there are besides the boot CPU. None is lent yet.
+fn lendable_cpus() -> usize {
+    (0..kernel::cpu::nr_cpu_ids())
+        // SAFETY: It only reads a mask.
+        .filter(|cpu| unsafe { ffi::mk_cpu_present(*cpu) })
+        .count()
+        .saturating_sub(1)
 }
 
 /// The slots below 1 MiB that nobody uses.

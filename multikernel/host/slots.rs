@@ -3,7 +3,7 @@
 //! The slots below 1 MiB, one an instance.
 
 use crate::{
-    pure::slot,
+    pure::{slot, taken::Taken},
     sys::{ffi, physical::Physical},
 };
 use kernel::{
@@ -17,19 +17,17 @@ use kernel::{
 pub(crate) struct Slots {
     slots: KVec<slot::Slot>,
     #[pin]
-    taken: Mutex<u64>,
+    taken: Mutex<Taken>,
 }
 
 impl Slots {
-    /// At most 64 slots, in use by nobody.
+    /// In use by nobody.
     pub(crate) fn new(slots: KVec<slot::Slot>) -> Result<Arc<Self>> {
-        if slots.len() > u64::BITS as usize {
-            return Err(EINVAL);
-        }
+        let taken = Taken::none_of(slots.len()).ok_or(EINVAL)?;
         Arc::pin_init(
             try_pin_init!(Self {
                 slots,
-                taken <- new_mutex!(0),
+                taken <- new_mutex!(taken),
             }),
             GFP_KERNEL,
         )
@@ -40,17 +38,12 @@ impl Slots {
     }
 
     pub(crate) fn free(&self) -> usize {
-        self.count() - self.taken.lock().count_ones() as usize
+        self.taken.lock().left()
     }
 
     /// A free slot, zeroed.
     pub(crate) fn take(this: &Arc<Self>) -> Option<Slot> {
-        let index = {
-            let mut taken = this.taken.lock();
-            let index = (0..this.count()).find(|index| *taken & 1 << index == 0)?;
-            *taken |= 1 << index;
-            index
-        };
+        let index = this.taken.lock().take()?;
         let slot = Slot {
             // SAFETY: The slot is RAM that this kernel does not use, and ours until it is dropped.
             memory: unsafe { Physical::new(this.slots[index].start().into(), slot::BYTES) },
@@ -72,11 +65,6 @@ pub(crate) struct Slot {
 impl Slot {
     pub(crate) fn base(&self) -> u64 {
         self.memory.start()
-    }
-
-    /// Its number.
-    pub(crate) fn index(&self) -> usize {
-        self.index
     }
 
     /// What lies where in it.
@@ -105,7 +93,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.memory.zero();
-        *self.slots.taken.lock() &= !(1 << self.index);
+        self.slots.taken.lock().free(self.index);
     }
 }
 

@@ -54,6 +54,7 @@ pub mod slot;
 pub mod spin;
 pub mod state;
 pub mod storm;
+pub mod taken;
 pub mod tboot;
 pub mod vmcoreinfo;
 pub mod vmlinux;
