@@ -215,7 +215,9 @@ impl Handle {
             info.agent_features = terms.map_or(0, |terms| terms.features);
             info.hung_ms = status.pace.map_or(0, |pace| pace.hung_ms());
             info.generation = status.life.generation();
-            info.slot = status.slot.as_ref().map_or(0, |slot| slot.base());
+            let slot = status.slot.as_ref();
+            info.slot = slot.map_or(0, |slot| slot.base());
+            info.slot_bytes = slot.map_or(0, |_| crate::pure::slot::BYTES as u32);
             info.node = status.node.unwrap_or(MK_NODE_ANY);
             info.runs = status.life.runs();
             info.started = status.started as u64;
@@ -230,7 +232,6 @@ impl Handle {
         })?;
         info.name = *self.instance.name().as_bytes();
         info.id = self.instance.id();
-        info.slot_bytes = crate::pure::slot::BYTES as u32;
         let (cpu_room, range_room) = (info.nr_cpus as usize, info.nr_ranges as usize);
         ioctl::write_array(info.cpus, cpu_room, 4, cpus.iter().copied())?;
         info.nr_cpus = cpus.len() as u32;

@@ -13,7 +13,7 @@ use super::{
     loader::Loaded,
     memory::{self, Memory},
     registry::{Host, Registry},
-    slots::Slot,
+    slots::{Slot, Slots},
     unpacking::Stopwatch,
 };
 use crate::{
@@ -105,6 +105,7 @@ pub(crate) struct Status {
     pub(crate) text: Option<CString>,
     pub(crate) cpus: KVec<u32>,
     pub(crate) memory: Option<Arc<Memory>>,
+    /// From when a kernel is loaded until it has ended.
     pub(crate) slot: Option<Arc<Slot>>,
     /// `None`: it was destroyed.
     bell: Option<Arc<Bell>>,
@@ -127,15 +128,8 @@ pub(crate) struct Status {
 }
 
 impl Instance {
-    pub(crate) fn new(
-        name: Name,
-        id: u64,
-        host: Arc<Host>,
-        slot: Slot,
-        bell: Bell,
-    ) -> Result<Arc<Self>> {
+    pub(crate) fn new(name: Name, id: u64, host: Arc<Host>, bell: Bell) -> Result<Arc<Self>> {
         let pin = module::Pin::new()?;
-        let slot = Arc::new(slot, GFP_KERNEL)?;
         let bell = Arc::new(bell, GFP_KERNEL)?;
         let console = Console::new(&name)?;
         Arc::pin_init(
@@ -159,7 +153,7 @@ impl Instance {
                     text: None,
                     cpus: KVec::new(),
                     memory: None,
-                    slot: Some(slot),
+                    slot: None,
                     bell: Some(bell),
                     link: None,
                     agent: Seen::None,
@@ -255,7 +249,7 @@ impl Instance {
             let nodes = memory::nodes(node, of_cpus)?;
 
             // What it had goes first: it may be needed for what it gets.
-            work.loaded = None;
+            self.unload(work);
             self.publish_memory(None);
             self.status.lock().node = node;
             let pools = self.host.pools();
@@ -301,18 +295,35 @@ impl Instance {
         let watch = Stopwatch::new()?;
         self.perform(Operation::Load, |work| {
             let memory = self.memory().ok_or(ENODEV)?;
-            work.loaded = None;
+            self.unload(work);
             if !work.clean {
                 memory.zero();
             }
             work.clean = false;
             let config = self.host.cmdline(uart);
-            work.loaded = Some(load(&memory, &config, &watch).map_err(Undone::lost)?);
+            let loaded = load(&memory, &config, &watch).map_err(Undone::lost)?;
+            let slot = Slots::take(self.host.slots()).map_err(Undone::lost)?;
+            let slot = Arc::new(slot, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
+            work.loaded = Some(loaded);
             let mut status = self.status.lock();
+            status.slot = Some(slot);
             status.load_ns = watch.elapsed();
             status.ready = Some(watch);
             Ok(())
         })
+    }
+
+    /// Forgets what was loaded, and gives back what only that needs.
+    fn unload(&self, work: &mut Work) {
+        work.loaded = None;
+        self.give_slot_back();
+    }
+
+    /// It is free as soon as no CPU can be in it any more.
+    fn give_slot_back(&self) {
+        let slot = self.status.lock().slot.take();
+        // After the lock.
+        drop(slot);
     }
 
     /// Takes the CPUs and starts the kernel on the first of them.
@@ -382,7 +393,10 @@ impl Instance {
             work.loaded = None;
             first
                 .boot(&entry)
-                .inspect_err(|_| self.console.close_early())
+                .inspect_err(|_| {
+                    self.console.close_early();
+                    self.give_slot_back();
+                })
                 .map_err(Undone::lost)?;
             link.listen_to_calls();
             work.lent = lent;
@@ -420,15 +434,15 @@ impl Instance {
             }
         }
         self.perform(Operation::Destroy, |work| {
-            work.loaded = None;
+            self.unload(work);
             self.publish_memory(None);
             self.host.unwire(self);
-            let held = {
+            let bell = {
                 let mut status = self.status.lock();
                 status.cpus = KVec::new();
-                (status.slot.take(), status.bell.take())
+                status.bell.take()
             };
-            drop(held);
+            drop(bell);
             work.module = None;
             // Whoever finds the name free finds the rest free, too.
             self.host.forget(self);
@@ -676,6 +690,7 @@ impl Instance {
         }
         drop(expedited);
         work.running = None;
+        self.give_slot_back();
         {
             let mut status = self.status.lock();
             status.give_ns = start.elapsed().as_nanos();

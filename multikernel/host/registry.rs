@@ -10,7 +10,7 @@ use super::{
     instance::Instance,
     link::{Link, Request, Wish},
     pools::Pools,
-    slots::{page_is_ram, Slot, Slots},
+    slots::{page_is_ram, Slots},
 };
 use crate::{
     channel::endpoint::HOST,
@@ -92,8 +92,8 @@ impl Host {
             }
         }
         let slots = Slots::new(slots)?;
-        // As many instances as can run, or as were always possible.
-        let bells = Bells::new(slots.count().max(lendable_cpus()))?;
+        // More than can run, as some only wait.
+        let bells = Bells::new(slots.count() + lendable_cpus())?;
         Arc::pin_init(
             try_pin_init!(Self {
                 slots,
@@ -121,6 +121,11 @@ impl Host {
     /// Memory that was set aside.
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    /// What instances have below 1 MiB.
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     /// What instances ring.
@@ -205,13 +210,6 @@ impl Host {
                 "this kernel's real-mode code was not found, so there is no room below 1 MiB"
             ));
         }
-        let slot: Slot = Slots::take(&this.slots).ok_or_else(|| {
-            fail!(
-                ENOSPC,
-                "all {} slots below 1 MiB are taken: destroy an instance first",
-                this.slots.count()
-            )
-        })?;
         let bell: Bell = Bells::take(&this.bells).ok_or_else(|| {
             fail!(
                 ENOSPC,
@@ -221,7 +219,7 @@ impl Host {
             )
         })?;
         registry.created += 1;
-        let instance = Instance::new(name, registry.created, this.clone(), slot, bell)?;
+        let instance = Instance::new(name, registry.created, this.clone(), bell)?;
         registry.instances.push(instance.clone(), GFP_KERNEL)?;
         // Before anybody can do something with it.
         this.events.tell(&instance, Event::Created);

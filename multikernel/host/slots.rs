@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slots below 1 MiB, one an instance.
+//! The slots below 1 MiB, one for each kernel that is loaded.
 
+use super::fail::{fail, Outcome};
 use crate::{
     pure::{slot, taken::Taken},
     sys::{ffi, physical::Physical},
@@ -42,8 +43,15 @@ impl Slots {
     }
 
     /// A free slot, zeroed.
-    pub(crate) fn take(this: &Arc<Self>) -> Option<Slot> {
-        let index = this.taken.lock().take()?;
+    pub(crate) fn take(this: &Arc<Self>) -> Outcome<Slot> {
+        let taken = this.taken.lock().take();
+        let index = taken.ok_or_else(|| {
+            fail!(
+                ENOSPC,
+                "all {} slots below 1 MiB are taken: destroy an instance first",
+                this.count()
+            )
+        })?;
         let slot = Slot {
             // SAFETY: The slot is RAM that this kernel does not use, and ours until it is dropped.
             memory: unsafe { Physical::new(this.slots[index].start().into(), slot::BYTES) },
@@ -51,7 +59,7 @@ impl Slots {
             slots: this.clone(),
         };
         slot.memory.zero();
-        Some(slot)
+        Ok(slot)
     }
 }
 

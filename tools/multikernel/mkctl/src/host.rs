@@ -31,7 +31,7 @@ pub fn blocker(blocker: Blocker) -> (String, &'static str) {
         ),
         Blocker::NoSlot => (
             "no memory below 1 MiB is left",
-            "remove an instance (mkctl rm): each needs one slot there",
+            "kill or remove an instance (mkctl kill, mkctl rm): each kernel needs one slot there",
         ),
         Blocker::ApicId => (
             "every APIC ID below 255 is in use",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instances: their names, the slots that they take, and when they go.
+ * Instances: their names, how many there can be, the slots that they take, and when
+ * they go.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,8 +13,8 @@
 #include "kselftest_harness.h"
 #include "mk.h"
 
-/* More slots than a machine has. */
-#define SLOTS_MAX	64
+/* Instances, and slots: there are no more than that. */
+#define MOST		64
 
 FIXTURE(instance)
 {
@@ -92,45 +93,90 @@ TEST_F_TIMEOUT(instance, names_that_are_taken, TIMEOUT)
 	}
 }
 
-/* ---- slots --------------------------------------------------------------- */
+/* ---- doorbells, and slots ------------------------------------------------ */
+
+TEST_F_TIMEOUT(instance, all_doorbells_taken, TIMEOUT)
+{
+	int fds[MOST], count = 0;
+	char name[MK_NAME_SIZE];
+	struct mk_host host;
+	__u32 cpus[MOST];
+	int result;
+
+	for (;;) {
+		snprintf(name, sizeof(name), "bell-%d", count);
+		result = mk_create(self->device, name, MK_CREATE_AUTO_DESTROY);
+		if (result < 0 || count == MOST)
+			break;
+		fds[count++] = result;
+	}
+	/* More than could run. */
+	EXPECT_LE(mk_lendable(self->device, cpus, MOST), count);
+	EXPECT_LT(self->before.slots_free, count);
+	mk_host(self->device, &host);
+	EXPECT_EQ(self->before.slots_free, host.slots_free);
+	EXPECT_REFUSED(&host, ENOSPC, "doorbell", mk_create(self->device, "one-more", 0));
+
+	/* One that is given back is there for the next. */
+	ASSERT_OK(mk_destroy(fds[0], 0));
+	close(fds[0]);
+	fds[0] = mk_create(self->device, "one-more", MK_CREATE_AUTO_DESTROY);
+	ASSERT_OK(fds[0]);
+	for (int n = 0; n < count; n++)
+		close(fds[n]);
+}
 
 TEST_F_TIMEOUT(instance, all_slots_taken, TIMEOUT)
 {
-	struct mk_info infos[SLOTS_MAX];
-	int fds[SLOTS_MAX];
+	int count = self->before.slots_free, kernel = mk_tiny_kernel(MK_TINY_STAY);
+	struct mk_info infos[MOST];
 	struct mk_query query;
 	struct mk_host host;
-	int count = self->before.slots_free;
+	int fds[MOST], last;
 
-	ASSERT_GE(SLOTS_MAX, count);
+	ASSERT_GE(MOST, count);
+	ASSERT_OK(kernel);
 	for (int n = 0; n < count; n++) {
+		struct mk_info *info = &infos[n];
 		char name[MK_NAME_SIZE];
 
 		snprintf(name, sizeof(name), "slot-%d", n);
 		fds[n] = mk_create(self->device, name, MK_CREATE_AUTO_DESTROY);
 		ASSERT_OK(fds[n]);
-		ASSERT_OK(mk_info(fds[n], &infos[n]));
+		ASSERT_OK(mk_set_memory(fds[n], MEMORY));
+		ASSERT_OK(mk_load(fds[n], kernel, -1, NULL));
+		ASSERT_OK(mk_info(fds[n], info));
+		EXPECT_EQ(0, info->slot % 4096);
+		EXPECT_LE(0x10000, info->slot);
+		EXPECT_GE(0xa0000, info->slot + info->slot_bytes);
 		for (int other = 0; other < n; other++) {
-			EXPECT_TRUE(infos[n].slot + infos[n].slot_bytes <= infos[other].slot ||
-				    infos[other].slot + infos[other].slot_bytes <= infos[n].slot);
+			EXPECT_TRUE(info->slot + info->slot_bytes <= infos[other].slot ||
+				    infos[other].slot + infos[other].slot_bytes <= info->slot);
 		}
 	}
 	ASSERT_OK(mk_query(self->device, &query));
 	EXPECT_EQ(0, query.nr_slots_free);
 	EXPECT_EQ(MK_BLOCKED_NO_SLOT, query.blockers);
+
+	/* One more can be made, but not loaded. */
+	last = mk_create(self->device, "last", MK_CREATE_AUTO_DESTROY);
+	ASSERT_OK(last);
+	ASSERT_OK(mk_set_memory(last, MEMORY));
 	mk_host(self->device, &host);
-	EXPECT_REFUSED(&host, ENOSPC, "slots", mk_create(self->device, "one-more", 0));
+	EXPECT_REFUSED(&host, ENOSPC, "slots", mk_load(last, kernel, -1, NULL));
+	/* What has one keeps it. */
+	ASSERT_OK(mk_load(fds[0], kernel, -1, NULL));
 
 	/* One that is given back is there for the next. */
-	ASSERT_OK(mk_destroy(fds[0], 0));
-	close(fds[0]);
+	ASSERT_OK(mk_set_memory(fds[0], MEMORY));
 	ASSERT_OK(mk_query(self->device, &query));
 	EXPECT_EQ(1, query.nr_slots_free);
 	EXPECT_EQ(0, query.blockers);
-	fds[0] = mk_create(self->device, "one-more", MK_CREATE_AUTO_DESTROY);
-	ASSERT_OK(fds[0]);
+	ASSERT_OK(mk_load(last, kernel, -1, NULL));
+	close(last);
 	for (int n = 0; n < count; n++)
 		close(fds[n]);
+	close(kernel);
 }
 
 TEST_F_TIMEOUT(instance, no_descriptor_left, TIMEOUT)

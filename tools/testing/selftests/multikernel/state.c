@@ -361,6 +361,8 @@ TEST_F_TIMEOUT(change, ends_of_its_own, TIMEOUT)
 		EXPECT_LT(0, info.give_ns);
 		EXPECT_LT(0, info.load_ns);
 		EXPECT_LT(0, info.ready_ns);
+		/* Nothing is loaded any more. */
+		loaded.slots_free++;
 		EXPECT_REFUSED(&loaded, EBADFD, "is stopped", mk_kill(self->fd));
 		close(kernel);
 	}
