@@ -49,6 +49,15 @@ struct mk_acpi {
 
 #define MK_GUEST_CONSOLE_MAX		65536
 
+/* mk_guest_info.features */
+#define MK_GUEST_DOCK			(1U << 0)	/* it knows mk_guest.dock */
+
+/* mk_berth.command */
+#define MK_BERTH_NONE			0	/* nobody waits here, or waits on */
+#define MK_BERTH_GO			1	/* the kernel: be ready to go */
+#define MK_BERTH_READY			2	/* the processor: it is */
+#define MK_BERTH_RUN			3	/* the kernel: go, no NMI comes any more */
+
 /**
  * struct mk_guest_info - in the kernel_info of the image of a kernel that takes a
  *	struct mk_guest, among what has variable length there
@@ -57,12 +66,14 @@ struct mk_acpi {
  * @version: MK_GUEST_VERSION, what @setup_type leads to
  * @setup_type: type of the struct setup_data with a struct mk_guest that the kernel
  *	looks for in its boot parameters
+ * @features: MK_GUEST_...; where it is missing there are none
  */
 struct mk_guest_info {
 	__u8 magic[4];
 	__le32 bytes;
 	__le32 version;
 	__le32 setup_type;
+	__le32 features;
 };
 
 /**
@@ -78,6 +89,14 @@ struct mk_guest_info {
  *	a power of two, 4096 to MK_GUEST_CONSOLE_MAX; 0: there is none
  * @console: physical address of its early console, on a page: a struct mk_half that the
  *	host writes, without data, then one that the kernel writes, with its data
+ * @dock: physical address of the code with which its further processors wait, for
+ *	the rest of what is here; 0: there is none, and they are started by INIT and
+ *	SIPI, in memory below 1 MiB that is the kernel's
+ * @dock_root: physical address of a top-level page table. Its lower half maps all of
+ *	the kernel's memory to itself, its upper half is the kernel's
+ * @berths: physical address of an array of struct mk_berth
+ * @nr_berths: its length
+ * @reserved: 0
  */
 struct mk_guest {
 	__le64 down;
@@ -87,6 +106,29 @@ struct mk_guest {
 	__le32 tsc_khz;
 	__le32 console_bytes;
 	__le64 console;
+	__le64 dock;
+	__le64 dock_root;
+	__le64 berths;
+	__le32 nr_berths;
+	__le32 reserved;
+};
+
+/**
+ * struct mk_berth - where a processor of a kernel with mk_guest.dock waits, on the page
+ *	tables of mk_guest.dock_root
+ * @apic_id: whose it is
+ * @command: MK_BERTH_...; whoever has written MK_BERTH_GO sends the processor an NMI,
+ *	and may take it back as long as it is there
+ * @entry: virtual address where the processor goes
+ * @efer: what its EFER is then
+ * @stack: its stack then, and while it waits
+ */
+struct mk_berth {
+	__le32 apic_id;
+	__le32 command;
+	__le64 entry;
+	__le64 efer;
+	__u8 stack[232];
 };
 
 /* ---- the area: the host's part ------------------------------------------- */
@@ -416,8 +458,9 @@ struct mk_created {
 };
 
 _Static_assert(sizeof(struct mk_acpi) == 56, "struct mk_acpi");
-_Static_assert(sizeof(struct mk_guest_info) == 16, "struct mk_guest_info");
-_Static_assert(sizeof(struct mk_guest) == 48, "struct mk_guest");
+_Static_assert(sizeof(struct mk_guest_info) == 20, "struct mk_guest_info");
+_Static_assert(sizeof(struct mk_guest) == 80, "struct mk_guest");
+_Static_assert(sizeof(struct mk_berth) == 256, "struct mk_berth");
 _Static_assert(sizeof(struct mk_host_page) == MK_PROTOCOL_PAGE, "struct mk_host_page");
 _Static_assert(sizeof(struct mk_clock) == MK_PROTOCOL_PAGE, "struct mk_clock");
 _Static_assert(sizeof(struct mk_channel) == 128, "struct mk_channel");

@@ -7,13 +7,13 @@ use super::{
     link::Link,
     loader::Entry,
     memory::Memory,
-    slots::Slot,
+    slots::Low,
 };
 use crate::{
     arch::x86::{
         apic::ApicId,
         msr::Plan,
-        slot,
+        slot::{write_trampoline, EARLY_TABLES},
         trampoline::{self, mailbox},
     },
     pure::{apicset::ApicSet, name::Name, slot::MAILBOX},
@@ -46,7 +46,7 @@ pub(crate) struct Lent {
     apic: ApicId,
     plan: Plan,
     /// What it executes, and writes, lies in there, so all stay as long as it may execute.
-    slot: Arc<Slot>,
+    low: Low,
     memory: Arc<Memory>,
     /// And all that it shares.
     link: Arc<Link>,
@@ -81,7 +81,7 @@ impl Lent {
     pub(crate) fn take(
         cpu: u32,
         name: &Name,
-        slot: Arc<Slot>,
+        low: Low,
         memory: Arc<Memory>,
         link: Arc<Link>,
     ) -> Outcome<Self> {
@@ -131,7 +131,7 @@ impl Lent {
             cpu,
             apic,
             plan,
-            slot,
+            low,
             memory,
             link,
             is_given_back: false,
@@ -155,7 +155,7 @@ impl Lent {
         self.enter(&Way::Park { cr3 })
     }
 
-    /// Sends the CPU through the trampoline, into a kernel.
+    /// Sends the CPU through the trampoline, into a kernel, or to where it waits for that.
     pub(crate) fn boot(&self, entry: &Entry) -> Outcome {
         self.enter(&Way::Boot(entry)).map_err(no_answer(self.cpu))
     }
@@ -176,7 +176,7 @@ impl Lent {
             );
             // Not present: nobody onlines it, and broadcasts stay off.
             core::mem::forget((
-                self.slot.clone(),
+                self.low.clone(),
                 self.memory.clone(),
                 self.link.clone(),
                 module::Pin::new(),
@@ -196,17 +196,18 @@ impl Lent {
     }
 
     fn enter(&self, way: &Way<'_>) -> Result {
-        let base = self.slot.base();
+        let (slot, _passage) = (self.low.slot(), self.low.enter());
+        let base = slot.base();
         let mut written = Ok(());
-        slot::write_trampoline(base, |offset, bytes| {
+        write_trampoline(base, |offset, bytes| {
             if written.is_ok() {
-                written = self.slot.write(offset, bytes);
+                written = slot.write(offset, bytes);
             }
         });
         written?;
-        let field = |offset: usize, bytes: &[u8]| self.slot.write(MAILBOX as usize + offset, bytes);
+        let field = |offset: usize, bytes: &[u8]| slot.write(MAILBOX as usize + offset, bytes);
         field(0, &[0; 0x1000])?;
-        let early = base + slot::EARLY_TABLES as u64;
+        let early = base + EARLY_TABLES as u64;
         field(mailbox::EARLY_CR3, &(early as u32).to_le_bytes())?;
         field(mailbox::MODE, &way.mode().to_le_bytes())?;
         let cr3 = match way {
@@ -240,7 +241,7 @@ impl Lent {
             self.apic.init();
             udelay(INIT_TAKEN);
             field(mailbox::PHASE, &[0; 4])?;
-            self.apic.startup(self.slot.trampoline());
+            self.apic.startup(slot.trampoline());
             if self.wait_for_phase(1, retry) || start.elapsed() > TIMEOUT {
                 break;
             }
@@ -269,7 +270,8 @@ impl Lent {
     }
 
     fn mailbox(&self, offset: usize) -> u32 {
-        self.slot.load(MAILBOX as usize + offset).unwrap_or(0)
+        let slot = self.low.slot();
+        slot.load(MAILBOX as usize + offset).unwrap_or(0)
     }
 
     /// Most CPUs answer within microseconds; for others it sleeps.

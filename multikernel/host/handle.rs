@@ -215,9 +215,9 @@ impl Handle {
             info.agent_features = terms.map_or(0, |terms| terms.features);
             info.hung_ms = status.pace.map_or(0, |pace| pace.hung_ms());
             info.generation = status.life.generation();
-            let slot = status.slot.as_ref();
-            info.slot = slot.map_or(0, |slot| slot.base());
-            info.slot_bytes = slot.map_or(0, |_| crate::pure::slot::BYTES as u32);
+            let low = status.low.as_ref();
+            info.slot = low.map_or(0, |low| low.slot().base());
+            info.slot_bytes = low.map_or(0, |_| crate::pure::slot::BYTES as u32);
             info.node = status.node.unwrap_or(MK_NODE_ANY);
             info.runs = status.life.runs();
             info.started = status.started as u64;

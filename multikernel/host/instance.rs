@@ -13,7 +13,7 @@ use super::{
     loader::Loaded,
     memory::{self, Memory},
     registry::{Host, Registry},
-    slots::{Slot, Slots},
+    slots::{Low, Slots},
     unpacking::Stopwatch,
 };
 use crate::{
@@ -106,7 +106,7 @@ pub(crate) struct Status {
     pub(crate) cpus: KVec<u32>,
     pub(crate) memory: Option<Arc<Memory>>,
     /// From when a kernel is loaded until it has ended.
-    pub(crate) slot: Option<Arc<Slot>>,
+    pub(crate) low: Option<Low>,
     /// `None`: it was destroyed.
     bell: Option<Arc<Bell>>,
     /// While it runs.
@@ -153,7 +153,7 @@ impl Instance {
                     text: None,
                     cpus: KVec::new(),
                     memory: None,
-                    slot: None,
+                    low: None,
                     bell: Some(bell),
                     link: None,
                     agent: Seen::None,
@@ -302,11 +302,9 @@ impl Instance {
             work.clean = false;
             let config = self.host.cmdline(uart);
             let loaded = load(&memory, &config, &watch).map_err(Undone::lost)?;
-            let slot = Slots::take(self.host.slots()).map_err(Undone::lost)?;
-            let slot = Arc::new(slot, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
+            self.take_low(loaded.has_dock()).map_err(Undone::lost)?;
             work.loaded = Some(loaded);
             let mut status = self.status.lock();
-            status.slot = Some(slot);
             status.load_ns = watch.elapsed();
             status.ready = Some(watch);
             Ok(())
@@ -316,14 +314,33 @@ impl Instance {
     /// Forgets what was loaded, and gives back what only that needs.
     fn unload(&self, work: &mut Work) {
         work.loaded = None;
-        self.give_slot_back();
+        self.give_low_back();
     }
 
-    /// It is free as soon as no CPU can be in it any more.
-    fn give_slot_back(&self) {
-        let slot = self.status.lock().slot.take();
+    /// Takes what it needs below 1 MiB.
+    fn take_low(&self, is_shared: bool) -> Outcome {
+        // Two that come at once share one slot, too.
+        let registry = self.host.registry();
+        let low = match registry.shared_slot().filter(|_| is_shared) {
+            Some(slot) => Low::Shared(slot),
+            None => {
+                let slot = Arc::new(Slots::take(self.host.slots())?, GFP_KERNEL)?;
+                if is_shared {
+                    Low::Shared(slot)
+                } else {
+                    Low::Own(slot)
+                }
+            }
+        };
+        self.status.lock().low = Some(low);
+        Ok(())
+    }
+
+    /// That is free as soon as no CPU can be in there any more.
+    fn give_low_back(&self) {
+        let low = self.status.lock().low.take();
         // After the lock.
-        drop(slot);
+        drop(low);
     }
 
     /// Takes the CPUs and starts the kernel on the first of them.
@@ -339,8 +356,8 @@ impl Instance {
             cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
             // What was true when they were reserved need not be true any more.
             check_cpus(&cpus, work.split_cores, self, &self.host.registry())?;
-            let (Some(slot), Some(memory)) =
-                self.with_status(|status| (status.slot.clone(), status.memory.clone()))
+            let (Some(low), Some(memory)) =
+                self.with_status(|status| (status.low.clone(), status.memory.clone()))
             else {
                 return Err(ENODEV.into());
             };
@@ -358,7 +375,7 @@ impl Instance {
             let expedited = Expedited::new();
             for &cpu in &cpus {
                 let link = link.clone();
-                let cpu = Lent::take(cpu, &self.name, slot.clone(), memory.clone(), link)?;
+                let cpu = Lent::take(cpu, &self.name, low.clone(), memory.clone(), link)?;
                 lent.push(cpu, GFP_KERNEL)?;
             }
             drop(expedited);
@@ -371,7 +388,7 @@ impl Instance {
             let doorbell = self.held_bell()?.doorbell()?;
             let entry = work.loaded.as_ref().ok_or(EBADFD)?.prepare(
                 &memory,
-                &slot,
+                &low,
                 &ids,
                 self.host.spare_apic_id()?,
                 doorbell,
@@ -380,9 +397,12 @@ impl Instance {
             let run = self.with_status(|status| status.life.runs()) + 1;
             link.publish(run, &ids, doorbell)?;
             let (first, others) = lent.split_first().ok_or(EBADFD)?;
-            for cpu in others {
+            for (n, cpu) in others.iter().enumerate() {
                 // Where they wait must not lie in what the instance is about to use.
-                cpu.park(Some(entry.cr3))?;
+                match entry.berth(n) {
+                    Some(berth) => cpu.boot(&berth)?,
+                    None => cpu.park(Some(entry.cr3))?,
+                }
             }
             if work.loaded.as_ref().is_some_and(Loaded::is_guest) {
                 link.open_early()?;
@@ -395,7 +415,7 @@ impl Instance {
                 .boot(&entry)
                 .inspect_err(|_| {
                     self.console.close_early();
-                    self.give_slot_back();
+                    self.give_low_back();
                 })
                 .map_err(Undone::lost)?;
             link.listen_to_calls();
@@ -470,12 +490,12 @@ impl Instance {
 
     /// Why it has called its stub, or has told that it ends, if it has.
     fn shutdown(&self) -> Option<Reason> {
-        let (slot, link) = {
+        let (low, link) = {
             let status = self.status.lock();
             if !has_cpus(&status.life) {
                 return None;
             }
-            (status.slot.clone()?, status.link.clone())
+            (status.low.clone()?, status.link.clone())
         };
         if let Some(why) = link.and_then(|link| link.ended()) {
             return Some(match why {
@@ -484,6 +504,7 @@ impl Instance {
                 _ => Reason::Restart,
             });
         }
+        let slot = low.own()?;
         let entered = slot
             .load(slot::STUB as usize + trampoline::STUB_ENTERED)
             .ok()?;
@@ -665,9 +686,11 @@ impl Instance {
             cpu.stop();
         }
         self.close_link();
-        if let Some(slot) = self.with_status(|status| status.slot.clone()) {
+        if let Some(low) = self.with_status(|status| status.low.clone()) {
             // The next kernel must not take what is left of this one for its own.
-            slot.zero();
+            if let Some(slot) = low.own() {
+                slot.zero();
+            }
         }
         self.ended(Reason::HostDown, None);
     }
@@ -690,7 +713,7 @@ impl Instance {
         }
         drop(expedited);
         work.running = None;
-        self.give_slot_back();
+        self.give_low_back();
         {
             let mut status = self.status.lock();
             status.give_ns = start.elapsed().as_nanos();

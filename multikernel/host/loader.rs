@@ -6,15 +6,16 @@ use super::{
     fail::{fail, Fail, Outcome},
     link::Link,
     memory::Memory,
-    slots::Slot,
+    slots::{Low, Slot},
     unpacking::{Plan, Stopwatch, Unpacking, Zstd},
 };
 use crate::{
-    arch::x86::trampoline,
+    arch::x86::{self, trampoline},
     pure::{
         acpi, bootparams,
         bzimage::{self, Image},
         cmdline,
+        dock::{self, Dock},
         doorbell::Doorbell,
         e820,
         guest::{self, Guest},
@@ -98,7 +99,23 @@ pub(crate) struct Entry {
     /// Page tables that map the first 4 GiB and the instance's memory.
     pub(crate) cr3: u64,
     pub(crate) entry: u64,
+    /// Where its boot parameters are, or its berth.
     pub(crate) boot_params: u64,
+    /// Where its further CPUs wait; `None`: where they are parked.
+    dock: Option<Dock>,
+}
+
+impl Entry {
+    /// Where the `n`th of its further CPUs waits, if it has a dock.
+    pub(crate) fn berth(&self, n: usize) -> Option<Self> {
+        let dock = self.dock?;
+        Some(Self {
+            cr3: dock.address(dock::ROOT),
+            entry: dock.entrance(),
+            boot_params: dock.berth(n),
+            dock: None,
+        })
+    }
 }
 
 impl Loaded {
@@ -194,6 +211,7 @@ impl Loaded {
                 wrong(errno, error)
             })?;
 
+        let guest = image.info(contents).and_then(Guest::find);
         let wish = Wish::of(&line[..length]);
         let random = || (wish == Wish::Random).then(random::number);
         let packed = image.zstd(contents).filter(|_| wish != Wish::Own);
@@ -204,6 +222,7 @@ impl Loaded {
             init_size: image.init_size(),
             pref_address: image.pref_address(),
             initrd_size: initrd.as_ref().map_or(0, Initrd::size),
+            has_dock: guest.is_some_and(Guest::knows_docks),
             random: packed.and_then(|_| random()),
         })
         .map_err(|error| wrong(EFBIG, error))?;
@@ -238,7 +257,7 @@ impl Loaded {
             head,
             layout,
             trust,
-            guest: image.info(contents).and_then(Guest::find),
+            guest,
         };
         Ok((loaded, plan))
     }
@@ -260,17 +279,23 @@ impl Loaded {
         self.guest.is_some()
     }
 
+    /// Whether its CPUs wait in its memory, and nothing below 1 MiB is its own.
+    pub(crate) fn has_dock(&self) -> bool {
+        self.layout.dock().is_some()
+    }
+
     /// Writes what the kernel finds on its CPUs `cpus`, the first of which boots. It is told of
     /// what `link` shares with it.
     pub(crate) fn prepare(
         &self,
         memory: &Memory,
-        slot: &Slot,
+        low: &Low,
         cpus: &[u8],
         spare: u8,
         doorbell: Doorbell,
         link: &Link,
     ) -> Outcome<Entry> {
+        let (slot, own) = (low.slot(), low.own());
         let place = slot.place();
         let vmlinux = self.kernel.vmlinux()?;
         let ranges = ranges(memory)?;
@@ -291,51 +316,56 @@ impl Loaded {
         slot.write(slot::IOAPIC as usize, page.as_slice())?;
 
         let mut e820 = KBox::new(const { e820::Map::new() }, GFP_KERNEL)?;
-        e820.compose(place, &self.layout, &ranges, link.memory().range())
+        let own_place = own.map(|slot| slot.place());
+        e820.compose(own_place, &self.layout, &ranges, link.memory().range())
             .map_err(|error| wrong(EINVAL, error))?;
+        let dock = self.dock(memory, cpus)?;
         let config = bootparams::Config {
             kernel: self.layout.kernel().start(),
             cmdline: self.layout.cmdline().start(),
             initrd: self.layout.initrd(),
             rsdp,
-            tboot: place.address(slot::TBOOT).into(),
-            setup_data: self.setup_data(memory, doorbell, link)?,
+            tboot: own_place.map_or(0, |place| place.address(slot::TBOOT).into()),
+            setup_data: self.setup_data(memory, doorbell, dock, link)?,
             is_random: vmlinux.is_some_and(|vmlinux| vmlinux.is_random),
             e820: &e820,
         };
         bootparams::write(&mut page, &self.head, &self.image, &config).ok_or(EINVAL)?;
         memory.write(self.layout.boot_params().start(), page.as_slice())?;
 
-        let cr3 = u64::from(place.address(slot::ROOT));
-        self.page_tables(memory, slot, &ranges)?;
-
-        let stub = place.address(slot::STUB);
-        let size = (slot::TBOOT + PAGE - slot::STUB) as u32;
-        tboot::write(&mut page, stub, stub, size);
-        slot.write(slot::TBOOT as usize, page.as_slice())?;
-        let at = slot::STUB as usize;
-        slot.write(at, trampoline::stub())?;
-        slot.write(at + trampoline::STUB_CR3, &cr3.to_le_bytes())?;
-        slot.write(
-            at + trampoline::STUB_VECTOR,
-            &u32::from(doorbell.vector()).to_le_bytes(),
-        )?;
-        slot.write(
-            at + trampoline::STUB_APIC_ID,
-            &doorbell.apic_id().to_le_bytes(),
-        )?;
-        slot.write(at + trampoline::STUB_ENTERED, &0u32.to_le_bytes())?;
+        let root = self.page_tables(memory, &ranges)?;
+        let cr3 = match dock {
+            Some(dock) => {
+                let at = dock.address(dock::ROOT);
+                memory.write(at, bytes_of(&root))?;
+                at
+            }
+            None => {
+                slot.write(slot::ROOT as usize, bytes_of(&root))?;
+                place.address(slot::ROOT).into()
+            }
+        };
+        if let Some(slot) = own {
+            stub(slot, cr3, doorbell, &mut page)?;
+        }
 
         Ok(Entry {
             cr3,
             entry: self.layout.kernel().start()
                 + vmlinux.map_or(bzimage::ENTRY64, |vmlinux| vmlinux.entry),
             boot_params: self.layout.boot_params().start(),
+            dock,
         })
     }
 
     /// Writes what only a kernel looks for that knows what it is. Returns where that is, or 0.
-    fn setup_data(&self, memory: &Memory, doorbell: Doorbell, link: &Link) -> Outcome<u64> {
+    fn setup_data(
+        &self,
+        memory: &Memory,
+        doorbell: Doorbell,
+        dock: Option<Dock>,
+        link: &Link,
+    ) -> Outcome<u64> {
         let Some(guest) = self.guest else {
             return Ok(0);
         };
@@ -348,6 +378,7 @@ impl Loaded {
             tsc_khz: unsafe { ffi::mk_tsc_khz() },
             console,
             console_size,
+            dock,
         };
         let at = self.layout.setup_data().start();
         let mut bytes = [0; guest::SETUP_DATA_BYTES];
@@ -356,7 +387,31 @@ impl Loaded {
         Ok(at)
     }
 
-    fn page_tables(&self, memory: &Memory, slot: &Slot, ranges: &[Range]) -> Outcome {
+    /// Writes where all of `cpus` wait but the first one.
+    fn dock(&self, memory: &Memory, cpus: &[u8]) -> Outcome<Option<Dock>> {
+        let Some(place) = self.layout.dock() else {
+            return Ok(None);
+        };
+        let others = cpus.get(1..).unwrap_or_default();
+        let dock = Dock {
+            start: place.start(),
+            entrance: trampoline::entrance() as u64,
+            berths: others.len() as u32,
+        };
+        let mut berths = KVVec::<u8>::new();
+        berths.resize((dock::BYTES - dock::BERTHS) as usize, 0, GFP_KERNEL)?;
+        dock::write_berths(&mut berths, others).ok_or(EINVAL)?;
+        memory.write(dock.address(dock::BERTHS), &berths)?;
+        x86::dock::write(dock.start, |at, bytes| memory.write(at, bytes))?;
+        Ok(Some(dock))
+    }
+
+    /// Writes the page tables but the top one, which it returns.
+    fn page_tables(
+        &self,
+        memory: &Memory,
+        ranges: &[Range],
+    ) -> Outcome<KBox<[u64; paging::ENTRIES]>> {
         let place = self.layout.tables();
         let mut root = KBox::new([0u64; paging::ENTRIES], GFP_KERNEL)?;
         let count = (place.bytes() / PAGE) as usize;
@@ -364,12 +419,27 @@ impl Loaded {
         tables.resize(count, [0u64; paging::ENTRIES], GFP_KERNEL)?;
         paging::write(&mut root, &mut tables, place.start(), ranges)
             .map_err(|error| wrong(EINVAL, error))?;
-        slot.write(slot::ROOT as usize, bytes_of(&root))?;
         for (n, table) in tables.iter().enumerate() {
             memory.write(place.start() + n as u64 * PAGE, bytes_of(table))?;
         }
-        Ok(())
+        Ok(root)
     }
+}
+
+/// Writes where a kernel ends that knows of no host, by way of `page`. `cr3` maps the local APIC.
+fn stub(slot: &Slot, cr3: u64, doorbell: Doorbell, page: &mut Page) -> Outcome {
+    let stub = slot.place().address(slot::STUB);
+    let size = (slot::TBOOT + PAGE - slot::STUB) as u32;
+    tboot::write(page, stub, stub, size);
+    slot.write(slot::TBOOT as usize, page.as_slice())?;
+    let write = |offset: usize, bytes: &[u8]| slot.write(slot::STUB as usize + offset, bytes);
+    write(0, trampoline::stub())?;
+    write(trampoline::STUB_CR3, &cr3.to_le_bytes())?;
+    let vector = u32::from(doorbell.vector());
+    write(trampoline::STUB_VECTOR, &vector.to_le_bytes())?;
+    write(trampoline::STUB_APIC_ID, &doorbell.apic_id().to_le_bytes())?;
+    write(trampoline::STUB_ENTERED, &0u32.to_le_bytes())?;
+    Ok(())
 }
 
 /// x86 is little-endian, as page tables are.

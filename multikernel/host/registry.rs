@@ -10,7 +10,7 @@ use super::{
     instance::Instance,
     link::{Link, Request, Wish},
     pools::Pools,
-    slots::{page_is_ram, Slots},
+    slots::{page_is_ram, Low, Slot, Slots},
 };
 use crate::{
     channel::endpoint::HOST,
@@ -60,6 +60,18 @@ pub(crate) struct Registry {
     is_down: bool,
     /// The host goes to sleep: nothing starts now.
     is_asleep: bool,
+}
+
+impl Registry {
+    /// The slot that those instances share that have none of their own.
+    pub(crate) fn shared_slot(&self) -> Option<Arc<Slot>> {
+        self.instances.iter().find_map(|instance| {
+            instance.with_status(|status| match &status.low {
+                Some(Low::Shared(slot)) => Some(slot.clone()),
+                _ => None,
+            })
+        })
+    }
 }
 
 pub(crate) type RegistryGuard<'a> = Guard<'a, Registry, MutexBackend>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slots below 1 MiB, one for each kernel that is loaded.
+//! The slots below 1 MiB, one for each kernel that is loaded and needs it.
 
 use super::fail::{fail, Outcome};
 use crate::{
@@ -10,7 +10,11 @@ use crate::{
 use kernel::{
     new_mutex,
     prelude::*,
-    sync::{Arc, Mutex},
+    sync::{
+        lock::{mutex::MutexBackend, Guard},
+        Arc,
+        Mutex, //
+    },
 };
 
 /// All slots of this host.
@@ -19,6 +23,9 @@ pub(crate) struct Slots {
     slots: KVec<slot::Slot>,
     #[pin]
     taken: Mutex<Taken>,
+    /// Held by whose CPU passes through a slot that is shared.
+    #[pin]
+    passage: Mutex<()>,
 }
 
 impl Slots {
@@ -29,6 +36,7 @@ impl Slots {
             try_pin_init!(Self {
                 slots,
                 taken <- new_mutex!(taken),
+                passage <- new_mutex!(()),
             }),
             GFP_KERNEL,
         )
@@ -60,6 +68,38 @@ impl Slots {
         };
         slot.memory.zero();
         Ok(slot)
+    }
+}
+
+/// What an instance has below 1 MiB.
+#[derive(Clone)]
+pub(crate) enum Low {
+    /// A slot of its own.
+    Own(Arc<Slot>),
+    /// Its CPUs pass through this one, as do those of others, and it never sees it.
+    Shared(Arc<Slot>),
+}
+
+impl Low {
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        match self {
+            Self::Own(slot) | Self::Shared(slot) => slot,
+        }
+    }
+
+    pub(crate) fn own(&self) -> Option<&Arc<Slot>> {
+        match self {
+            Self::Own(slot) => Some(slot),
+            Self::Shared(_) => None,
+        }
+    }
+
+    /// Keeps the CPUs of others out, as long as the result lives.
+    pub(crate) fn enter(&self) -> Option<Guard<'_, (), MutexBackend>> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(slot) => Some(slot.slots.passage.lock()),
+        }
     }
 }
 

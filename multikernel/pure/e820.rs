@@ -68,21 +68,21 @@ impl Map {
         }
     }
 
-    /// The map of an instance that has `slot` and `ranges`, and in these what
-    /// `layout` says, and that shares `shared`, beside these, with the host.
+    /// The map of an instance that has `slot`, or nothing below 1 MiB, and
+    /// `ranges`, and in these what `layout` says, and that shares `shared`,
+    /// beside these, with the host.
     ///
     /// In place: a map is large for a stack.
     pub fn compose(
         &mut self,
-        slot: Slot,
+        slot: Option<Slot>,
         layout: &Layout,
         ranges: &[Range],
         shared: Range,
     ) -> Result<(), Error> {
         self.len = 0;
+        let low = slot.map(|slot| [(slot.ram(), Kind::Ram), (slot.reserved(), Kind::Reserved)]);
         let ours = [
-            (slot.ram(), Kind::Ram),
-            (slot.reserved(), Kind::Reserved),
             (layout.acpi(), Kind::Acpi),
             (layout.private(), Kind::Reserved),
         ];
@@ -92,7 +92,7 @@ impl Map {
             .filter_map(|r| Range::between(r.start().max(layout.ram_start()), r.end()))
             .map(|range| (range, Kind::Ram));
         let mut shared = Some(shared);
-        for (range, kind) in ours.into_iter().chain(ram) {
+        for (range, kind) in low.into_iter().flatten().chain(ours).chain(ram) {
             if let Some(before) = shared.take_if(|shared| shared.start() < range.start()) {
                 self.push(before, Kind::Reserved)?;
             }

@@ -7,6 +7,7 @@
 //! Documentation/multikernel/protocol.rst have the layout.
 
 use super::bytes::{self, pair};
+use super::dock::{self, Dock};
 use super::doorbell::Doorbell;
 use super::half::Size;
 
@@ -15,10 +16,13 @@ const VERSION: u32 = 1;
 /// Of what is in `kernel_info`: a magic, and the size of all of it.
 const CHUNK_HEADER: usize = 8;
 
+/// Of its features: it knows what a dock is.
+const DOCK: u32 = 1 << 0;
+
 /// What `struct setup_data` begins with.
 const HEADER: usize = 16;
 /// Of `struct mk_guest`.
-const BYTES: usize = 48;
+const BYTES: usize = 80;
 
 /// Room for what it is told.
 pub const SETUP_DATA_BYTES: usize = HEADER + BYTES;
@@ -27,6 +31,7 @@ pub const SETUP_DATA_BYTES: usize = HEADER + BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guest {
     setup_type: u32,
+    features: u32,
 }
 
 /// What it is told.
@@ -44,6 +49,8 @@ pub struct Config {
     pub console: u64,
     /// Size of the data of the half that it writes there.
     pub console_size: Size,
+    /// Where its further processors wait; `None`: it starts them below 1 MiB.
+    pub dock: Option<Dock>,
 }
 
 impl Guest {
@@ -60,10 +67,16 @@ impl Guest {
                 // Of another version nothing is known.
                 return (bytes::u32(chunk, 8)? == VERSION).then_some(Self {
                     setup_type: bytes::u32(chunk, 12)?,
+                    features: bytes::u32(chunk, 16).unwrap_or(0),
                 });
             }
             rest = next;
         }
+    }
+
+    /// Whether it needs nothing below 1 MiB if it is told of a dock.
+    pub fn knows_docks(self) -> bool {
+        self.features & DOCK != 0
     }
 
     /// Writes what it is told: a `struct setup_data`, and none follows.
@@ -78,8 +91,12 @@ impl Guest {
             realtime_ns,
             pair(config.tsc_khz, config.console_size.bytes()),
             config.console,
+            config.dock.map_or(0, Dock::entrance),
+            config.dock.map_or(0, |dock| dock.address(dock::ROOT)),
+            config.dock.map_or(0, |dock| dock.berth(0)),
+            config.dock.map_or(0, |dock| u64::from(dock.berths)),
         ];
-        const { assert!(SETUP_DATA_BYTES == 8 * 8) };
+        const { assert!(SETUP_DATA_BYTES == 8 * 12) };
         for (to, word) in to.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_le_bytes());
         }

@@ -3,12 +3,12 @@
 //! What is where in an instance's memory.
 //!
 //! Our tables are at the start of its first range, and the memory map keeps
-//! the instance off them: the ACPI tables, then what only its boot reads. The
-//! kernel is in the lowest range that holds it, the initrd at the top of the
-//! highest one that does.
+//! the instance off them: the ACPI tables, then what only its boot reads, and the
+//! dock if it has one ([`super::dock`]). The kernel is in the lowest range that
+//! holds it, the initrd at the top of the highest one that does.
 
 use super::range::{align_up, Range, PAGE};
-use super::{acpi, e820, kaslr, paging};
+use super::{acpi, dock, e820, kaslr, paging};
 use core::fmt;
 
 /// Ranges that an instance's memory can have: the memory map needs five
@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub pref_address: u64,
     /// Size of the initrd; 0: there is none.
     pub initrd_size: u64,
+    /// Its processors need a dock.
+    pub has_dock: bool,
     /// A number that chooses among the kernel's places; `None`: the lowest.
     pub random: Option<u64>,
 }
@@ -60,6 +62,7 @@ pub struct Layout {
     boot_params: Range,
     cmdline: Range,
     setup_data: Range,
+    dock: Option<Range>,
     tables: Range,
     kernel: Range,
     initrd: Option<Range>,
@@ -112,13 +115,14 @@ impl Layout {
         }
 
         let tables = paging::needed(ranges).map_err(Error::Paging)? as u64 * PAGE;
+        let dock = if request.has_dock { dock::BYTES } else { 0 };
         let mut next = first.start();
         let mut take = |bytes: u64| {
             let range = Range::new(next, bytes).filter(|range| range.end() <= first.end());
             next = range.map_or(u64::MAX, Range::end);
             range.ok_or(Error::TooLarge {
                 what: What::Tables,
-                need: acpi::BYTES + 2 * PAGE + CMDLINE_BYTES + tables,
+                need: acpi::BYTES + 2 * PAGE + CMDLINE_BYTES + dock + tables,
                 have: first.bytes(),
             })
         };
@@ -126,6 +130,7 @@ impl Layout {
         let boot_params = take(PAGE)?;
         let cmdline = take(CMDLINE_BYTES)?;
         let setup_data = take(PAGE)?;
+        let dock = request.has_dock.then(|| take(dock)).transpose()?;
         let tables = take(tables)?;
 
         let free = Free {
@@ -141,6 +146,7 @@ impl Layout {
             boot_params,
             cmdline,
             setup_data,
+            dock,
             tables,
             kernel,
             initrd,
@@ -167,7 +173,12 @@ impl Layout {
         self.setup_data
     }
 
-    /// The page tables below the top one, which is in the slot.
+    /// Where its processors wait.
+    pub fn dock(&self) -> Option<Range> {
+        self.dock
+    }
+
+    /// The page tables below the top one, which is in the slot, or in the dock.
     pub fn tables(&self) -> Range {
         self.tables
     }

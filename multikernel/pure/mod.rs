@@ -27,6 +27,7 @@ pub mod clock;
 pub mod cmdline;
 pub mod cpus;
 pub mod directory;
+pub mod dock;
 pub mod doorbell;
 pub mod e820;
 pub mod guest;

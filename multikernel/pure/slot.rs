@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Slots: what each instance has of the first megabyte.
+//! Slots: what an instance has of the first megabyte, unless it needs nothing
+//! there ([`super::dock`]).
 //!
 //! A processor starts there (a start-up IPI names a page below 1 MiB), Linux
 //! needs memory there to start its own further processors, and two addresses

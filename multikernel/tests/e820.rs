@@ -41,6 +41,7 @@ mod suite {
             init_size: 40 * MIB,
             pref_address: 16 * MIB,
             initrd_size: 0,
+            has_dock: false,
             random: None,
         })?;
         let slot = Slots::find(|_| true, &[], 0x9f000).as_slice()[0];
@@ -56,7 +57,7 @@ mod suite {
         let mut map = Map::new();
         for (at, place) in [(2 * MIB, 2), (400 * MIB, 5), (1 << 40, 6)] {
             let shared = range(at, 0x5000);
-            assert!(map.compose(slot, &layout, &ranges, shared).is_ok());
+            assert!(map.compose(Some(slot), &layout, &ranges, shared).is_ok());
             assert_eq!(map.entries().len(), 7);
             for (n, entry) in map.entries().iter().enumerate() {
                 let expected = match n {
@@ -69,7 +70,7 @@ mod suite {
         }
         // Memory of its own is not shared.
         let wrong = range(300 * MIB, 0x5000);
-        let overlap = map.compose(slot, &layout, &ranges, wrong);
+        let overlap = map.compose(Some(slot), &layout, &ranges, wrong);
         assert!(matches!(overlap, Err(Error::Overlap(_))));
         Ok(())
     }

@@ -24,6 +24,7 @@ mod suite {
             init_size,
             pref_address: 16 * MIB,
             initrd_size,
+            has_dock: false,
             random: None,
         }
     }

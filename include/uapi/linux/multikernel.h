@@ -84,7 +84,7 @@ struct mk_header {
  * @header: no flags
  * @abi_version: out: MK_ABI_VERSION of the module
  * @nr_slots: out: how many slots below 1 MiB there are; a kernel takes one when it
- *	is loaded, until it has ended
+ *	is loaded, until it has ended; those that need none take one together
  * @nr_slots_free: out: and how many of them are free
  * @nr_instances: out: instances that exist
  * @features: out: MK_FEATURE_...
@@ -405,7 +405,8 @@ struct mk_range {
  * @generation: counts changes of @state and @agent; poll() reports a change until
  *	MK_INFO on the same descriptor has told it
  * @memory: bytes of memory that it has
- * @slot: physical address of its slot below 1 MiB; 0: nothing is loaded, nor runs
+ * @slot: physical address of its slot below 1 MiB, which others may share; 0: nothing
+ *	is loaded, nor runs
  * @slot_bytes: size of that slot, or 0
  * @node: NUMA node that was asked for, or MK_NODE_ANY
  * @runs: how often it was started

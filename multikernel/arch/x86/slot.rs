@@ -2,12 +2,12 @@
 
 //! What the trampoline needs around it, in an instance's slot below 1 MiB ([`crate::pure::slot`]).
 
-use super::trampoline;
+use super::{gates, trampoline};
 use crate::pure::slot::{MAILBOX, STUB, TRAMPOLINE};
 
 /// Offset of 576 bytes for XRSTOR, which is told that all is in its initial state.
 const XSAVE: usize = STUB as usize + 0x400;
-/// Offset of the trampoline's IDT, 32 gates.
+/// Offset of the trampoline's IDT.
 const IDT: usize = STUB as usize + 0x800;
 
 // The assembly counts on it.
@@ -30,16 +30,8 @@ pub(crate) fn write_trampoline(base: u64, mut write: impl FnMut(usize, &[u8])) {
     write(XSAVE, &[0; 576]);
     write(XSAVE + MXCSR_OFFSET, &MXCSR.to_le_bytes());
 
-    let handlers = trampoline::handlers();
-    for vector in 0..32 {
-        let offset = match vector {
-            2 => handlers.nmi,
-            13 => handlers.general_protection,
-            18 => handlers.machine_check,
-            _ => handlers.other,
-        };
-        write(IDT + 16 * vector, &gate(base + TRAMPOLINE + offset as u64));
-    }
+    let gates = gates::table(base + TRAMPOLINE, &trampoline::handlers());
+    write(IDT, &gates);
 
     let table = |n: usize| base + (EARLY_TABLES + 0x1000 * n) as u64;
     for (n, entry) in [
@@ -54,16 +46,4 @@ pub(crate) fn write_trampoline(base: u64, mut write: impl FnMut(usize, &[u8])) {
         write(EARLY_TABLES + 0x1000 * n, &entry.to_le_bytes());
         write(EARLY_TABLES + 0x1000 * n + 8, &[0; 0xff8]);
     }
-}
-
-/// A 64-bit interrupt gate to `address` (SDM 3A, 6.14.1).
-fn gate(address: u64) -> [u8; 16] {
-    const CODE64: u64 = 0x10;
-    const INTERRUPT_GATE: u64 = 0x8e00;
-    let low =
-        (address & 0xffff) | CODE64 << 16 | INTERRUPT_GATE << 32 | (address >> 16 & 0xffff) << 48;
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&low.to_le_bytes());
-    bytes[8..].copy_from_slice(&(address >> 32).to_le_bytes());
-    bytes
 }

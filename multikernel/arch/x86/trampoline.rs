@@ -2,14 +2,18 @@
 
 //! The code that runs on a CPU between two owners, and the stub in which an instance ends.
 //!
-//! Both live in an instance's slot below 1 MiB, at fixed offsets (see [`crate::pure::slot`]):
+//! Both live in a slot below 1 MiB, at fixed offsets (see [`crate::pure::slot`]):
 //!
 //! * The *trampoline* is where a SIPI lands: real mode, protected mode, long mode. It stops,
 //!   repairs and clears what INIT leaves behind, as the list in its mailbox says, and then either
 //!   enters a kernel or parks.
 //! * The *stub* is the shutdown entry of the fake tboot page: every restart, halt and power-off of
 //!   an unmodified kernel calls it before it touches a reset port. It rings the host and halts.
+//!
+//! A part of the trampoline is copied to an instance's dock, too, if it has one
+//! ([`crate::pure::dock`]): there its further CPUs wait until it calls them.
 
+use crate::pure::dock;
 use core::arch::global_asm;
 
 /// Offsets in the mailbox, in bytes; the assembly below reads the same ones.
@@ -72,7 +76,7 @@ pub(crate) const STUB_VECTOR: usize = 0x108;
 pub(crate) const STUB_APIC_ID: usize = 0x10c;
 pub(crate) const STUB_ENTERED: usize = 0x110;
 
-/// Where the gates of the trampoline's IDT lead.
+/// Where the gates of an IDT for the trampoline lead.
 pub(crate) struct Handlers {
     pub(crate) nmi: usize,
     pub(crate) general_protection: usize,
@@ -86,6 +90,7 @@ global_asm!(
     .balign 16
     .globl mk_trampoline_start, mk_trampoline_end
     .globl mk_trampoline_nmi, mk_trampoline_gp, mk_trampoline_mc, mk_trampoline_other
+    .globl mk_dock, mk_dock_call
     .globl mk_stub_start, mk_stub_end
 
 mk_trampoline_start:
@@ -347,6 +352,72 @@ mk_trampoline_other:
     hlt
     jmp     mk_trampoline_other
 
+    /*
+     * A CPU comes to its berth, which is at rsi: from the trampoline, or from the instance's
+     * kernel. It is on page tables that map both this page and the berth.
+     */
+mk_dock:
+    endbr64
+    cli
+    cld
+    leaq    {berth_bytes}(%rsi), %rsp
+    leaq    mk_gdt(%rip), %rax
+    pushq   %rax
+    pushw   $(mk_gdt_end - mk_gdt - 1)
+    lgdt    (%rsp)
+    leaq    mk_dock_idt(%rip), %rax
+    movq    %rax, 2(%rsp)
+    movw    $511, (%rsp)
+    lidt    (%rsp)
+    addq    $10, %rsp
+    movw    $0x18, %ax
+    movw    %ax, %ds
+    movw    %ax, %es
+    movw    %ax, %ss
+    movl    $1, %eax
+    cpuid
+    andl    $0x80, %edx                     /* MCE, which is one bit lower in CR4 */
+    shrl    $1, %edx
+    orl     $0x20, %edx
+    movq    %rdx, %cr4
+mk_dock_wait:
+    cmpl    ${go}, {command}(%rsi)
+    je      mk_dock_called
+    hlt
+    jmp     mk_dock_wait
+mk_dock_called:
+    movl    ${go}, %eax
+    movl    ${ready}, %ecx
+    lock cmpxchgl %ecx, {command}(%rsi)
+    jne     mk_dock_wait                    /* it was taken back */
+25: pause
+    cmpl    ${run}, {command}(%rsi)
+    jne     25b
+    movl    $0xc0000080, %ecx
+    movl    {efer}(%rsi), %eax
+    movl    {efer} + 4(%rsi), %edx
+    wrmsr
+    movq    {entry}(%rsi), %rcx
+    movl    $0, {command}(%rsi)
+    xorl    %eax, %eax
+    xorl    %ebx, %ebx
+    xorl    %edx, %edx
+    xorl    %ebp, %ebp
+    jmp     *%rcx
+
+    /* The call may have come between the look at the command and HLT: look again. */
+mk_dock_call:
+    pushq   %rax
+    leaq    mk_dock_called(%rip), %rax
+    cmpq    %rax, 8(%rsp)
+    jae     26f
+    leaq    mk_dock_wait(%rip), %rax
+    cmpq    %rax, 8(%rsp)
+    jb      26f
+    movq    %rax, 8(%rsp)
+26: popq    %rax
+    iretq
+
     .balign 16
 mk_gdt:
     .quad   0
@@ -367,8 +438,10 @@ mk_to_64:
     .long   0
     .word   0x10
 mk_trampoline_end:
+    /* It must not be longer: there the gates are, where it is copied to. */
+    .org    mk_trampoline_start + {dock_idt}
+mk_dock_idt:
 
-    .balign 16
 mk_stub_start:
     endbr64
     cli
@@ -423,6 +496,14 @@ mk_stub_end:
     cr3 = const STUB_CR3,
     apic_id = const STUB_APIC_ID,
     vector = const STUB_VECTOR,
+    berth_bytes = const dock::BERTH_BYTES,
+    command = const dock::COMMAND,
+    entry = const dock::ENTRY,
+    efer = const dock::EFER,
+    go = const dock::GO,
+    ready = const dock::READY,
+    run = const dock::RUN,
+    dock_idt = const dock::IDT - dock::CODE,
     options(att_syntax)
 );
 
@@ -433,6 +514,8 @@ extern "C" {
     static mk_trampoline_gp: u8;
     static mk_trampoline_mc: u8;
     static mk_trampoline_other: u8;
+    static mk_dock: u8;
+    static mk_dock_call: u8;
     static mk_stub_start: u8;
     static mk_stub_end: u8;
 }
@@ -465,4 +548,19 @@ pub(crate) fn handlers() -> Handlers {
         machine_check: offset(&raw const mk_trampoline_mc),
         other: offset(&raw const mk_trampoline_other),
     }
+}
+
+/// The same while a CPU waits in a dock: an NMI calls it, and no access is to be skipped.
+pub(crate) fn dock_handlers() -> Handlers {
+    let handlers = handlers();
+    Handlers {
+        nmi: offset(&raw const mk_dock_call),
+        general_protection: handlers.other,
+        ..handlers
+    }
+}
+
+/// Offset in [`code`] of where a CPU enters a dock.
+pub(crate) fn entrance() -> usize {
+    offset(&raw const mk_dock)
 }

@@ -51,6 +51,7 @@ fuzz_target!(|data: &[u8]| {
         init_size: image.init_size(),
         pref_address: image.pref_address(),
         initrd_size: size / 2,
+        has_dock: size % 5 == 1,
         random: (size % 2 == 1).then_some(size << 32),
     };
     let layout = match Layout::plan(&request) {
@@ -67,8 +68,8 @@ fuzz_target!(|data: &[u8]| {
     let slots = Slots::find(|_| true, &[], 0x9f000);
     let mut map = e820::Map::new();
     let shared = Range::new(0x2000_0000, 0x100000).unwrap();
-    map.compose(slots.as_slice()[0], &layout, &ranges, shared)
-        .unwrap();
+    let slot = layout.dock().is_none().then_some(slots.as_slice()[0]);
+    map.compose(slot, &layout, &ranges, shared).unwrap();
     let config = bootparams::Config {
         kernel: layout.kernel().start(),
         cmdline: layout.cmdline().start(),

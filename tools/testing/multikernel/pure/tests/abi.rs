@@ -13,6 +13,7 @@ use multikernel_pure::pure::agent::{self, Agent, Gone};
 use multikernel_pure::pure::area::{self, Host, Verdict};
 use multikernel_pure::pure::clock::Clock;
 use multikernel_pure::pure::directory::{self, Answer, Channel, Half, Kind, State, Status};
+use multikernel_pure::pure::dock::{self, Dock};
 use multikernel_pure::pure::doorbell::Doorbell;
 use multikernel_pure::pure::guest::{self, Guest};
 use multikernel_pure::pure::half::{self, Halves, Size};
@@ -190,9 +191,20 @@ fn guest_kernels() {
             "mk_guest_info.bytes",
             "mk_guest_info.version",
             "mk_guest_info.setup_type",
+            "mk_guest_info.features",
+            "mk_berth.apic_id",
+            "mk_berth.command",
+            "mk_berth.entry",
+            "mk_berth.efer",
         ],
-        &["mk_guest_info"],
-        &["MK_GUEST_VERSION"],
+        &["mk_guest_info", "mk_berth"],
+        &[
+            "MK_GUEST_VERSION",
+            "MK_GUEST_DOCK",
+            "MK_BERTH_GO",
+            "MK_BERTH_READY",
+            "MK_BERTH_RUN",
+        ],
     );
     let mut info = vec![0; 16 + header.at("mk_guest_info")];
     info[..4].copy_from_slice(b"LToP");
@@ -208,7 +220,21 @@ fn guest_kernels() {
         &[header.at("MK_GUEST_VERSION") as u8],
     );
     put("mk_guest_info.setup_type", &[11]);
+    put(
+        "mk_guest_info.features",
+        &[header.at("MK_GUEST_DOCK") as u8],
+    );
     let guest = Guest::find(&info).unwrap();
+    assert!(guest.knows_docks());
+
+    assert_eq!(header.at("mk_berth"), dock::BERTH_BYTES);
+    assert_eq!(header.at("mk_berth.apic_id"), 0);
+    assert_eq!(header.at("mk_berth.command"), dock::COMMAND);
+    assert_eq!(header.at("mk_berth.entry"), dock::ENTRY);
+    assert_eq!(header.at("mk_berth.efer"), dock::EFER);
+    assert_eq!(header.at("MK_BERTH_GO"), dock::GO as usize);
+    assert_eq!(header.at("MK_BERTH_READY"), dock::READY as usize);
+    assert_eq!(header.at("MK_BERTH_RUN"), dock::RUN as usize);
 
     let ram = Ram::new(1 << 16);
     let mut bytes = [0; guest::SETUP_DATA_BYTES];
@@ -219,6 +245,11 @@ fn guest_kernels() {
         tsc_khz: 55,
         console: 0x2_3456_7000,
         console_size: Size::new(1 << 16).unwrap(),
+        dock: Some(Dock {
+            start: 0x3_4567_8000,
+            entrance: 0x123,
+            berths: 5,
+        }),
     };
     guest.write(&mut bytes, &config);
     for (n, word) in bytes.chunks_exact(8).enumerate() {
@@ -238,6 +269,10 @@ fn guest_kernels() {
             ("tsc_khz", 55, 4),
             ("console_bytes", 1 << 16, 4),
             ("console", 0x2_3456_7000, 8),
+            ("dock", 0x3_4567_9123, 8),
+            ("dock_root", 0x3_4567_8000, 8),
+            ("berths", 0x3_4567_a000, 8),
+            ("nr_berths", 5, 4),
         ],
     );
 }

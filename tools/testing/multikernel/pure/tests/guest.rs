@@ -39,6 +39,7 @@ fn setup_type(info: &[u8]) -> Option<u32> {
         tsc_khz: 1,
         console: 0,
         console_size: Size::new(4096).unwrap(),
+        dock: None,
     };
     let mut bytes = [0xaa; SETUP_DATA_BYTES];
     Guest::find(info)?.write(&mut bytes, &config);
@@ -84,15 +85,29 @@ fn they_are_told() {
         tsc_khz: 2_400_000,
         console: 0x2_3456_7000,
         console_size: Size::new(1 << 16).unwrap(),
+        dock: None,
     };
     let mut bytes = [0xaa; SETUP_DATA_BYTES];
     guest.write(&mut bytes, &config);
     assert_eq!(u64_at(&bytes, 0), 0, "next");
-    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (11, 48));
+    assert_eq!((u32_at(&bytes, 8), u32_at(&bytes, 12)), (11, 80));
     assert_eq!((u64_at(&bytes, 32), u64_at(&bytes, 40)), (33, 44));
     config.now = None;
     guest.write(&mut bytes, &config);
     assert_eq!((u64_at(&bytes, 32), u64_at(&bytes, 40)), (0, 0));
+    assert!(bytes[64..].iter().all(|byte| *byte == 0), "no dock");
+}
+
+#[test]
+fn some_know_docks() {
+    let knows = |words: &[u32]| {
+        let guest = Guest::find(&info(&[&chunk(b"MKGU", words)]));
+        guest.unwrap().knows_docks()
+    };
+    assert!(!knows(&[1, 11]));
+    assert!(!knows(&[1, 11, 2]));
+    assert!(knows(&[1, 11, 1]));
+    assert!(knows(&[1, 11, 3, 7]));
 }
 
 #[test]

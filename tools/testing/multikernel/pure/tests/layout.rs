@@ -10,7 +10,7 @@ use multikernel_pure::pure::e820::{self, Kind, Map};
 use multikernel_pure::pure::layout::{Error, Layout, Request, What, RANGES_MAX};
 use multikernel_pure::pure::range::{is_sorted, Range};
 use multikernel_pure::pure::slot::{Slot, Slots};
-use multikernel_pure::pure::{acpi, bootparams, paging};
+use multikernel_pure::pure::{acpi, bootparams, dock, paging};
 use proptest::prelude::*;
 
 const MIB: u64 = 1 << 20;
@@ -27,6 +27,7 @@ fn request(ranges: &[Range], init_size: u64, initrd_size: u64) -> Request<'_> {
         init_size,
         pref_address: 16 * MIB,
         initrd_size,
+        has_dock: false,
         random: None,
     }
 }
@@ -44,6 +45,8 @@ fn check(request: &Request<'_>) -> Layout {
         .all(|pair| pair[0].end() == pair[1].start()));
     assert_eq!(layout.boot_params().bytes(), 4096);
     assert_eq!(layout.setup_data().bytes(), 4096);
+    let dock = request.has_dock.then_some(dock::BYTES);
+    assert_eq!(layout.dock().map(Range::bytes), dock);
     assert!(layout.cmdline().bytes() >= 2048);
     assert_eq!(layout.tables().bytes(), tables);
     assert_eq!(layout.ram_start(), layout.tables().end());
@@ -77,22 +80,25 @@ fn check(request: &Request<'_>) -> Layout {
     // tables and what is shared no RAM, the rest RAM.
     let mut map = Map::new();
     for shared in shared(request.ranges) {
-        map.compose(slot(), &layout, request.ranges, shared)
-            .unwrap();
-        check_map(&map, request, &layout, shared);
+        for slot in [Some(slot()), None] {
+            map.compose(slot, &layout, request.ranges, shared).unwrap();
+            check_map(&map, request, &layout, slot, shared);
+        }
     }
     layout
 }
 
 /// Our tables.
-fn parts(layout: &Layout) -> [Range; 5] {
-    [
-        layout.acpi(),
-        layout.boot_params(),
-        layout.cmdline(),
-        layout.setup_data(),
-        layout.tables(),
-    ]
+fn parts(layout: &Layout) -> Vec<Range> {
+    let parts = [
+        Some(layout.acpi()),
+        Some(layout.boot_params()),
+        Some(layout.cmdline()),
+        Some(layout.setup_data()),
+        layout.dock(),
+        Some(layout.tables()),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// Below all of them, above, and in the gaps.
@@ -105,13 +111,14 @@ fn shared(ranges: &[Range]) -> impl Iterator<Item = Range> + '_ {
     gaps.filter_map(|(start, end)| Range::between(start, end.min(start + 0x5000)))
 }
 
-fn check_map(map: &Map, request: &Request<'_>, layout: &Layout, shared: Range) {
+fn check_map(map: &Map, request: &Request<'_>, layout: &Layout, slot: Option<Slot>, shared: Range) {
     let (kernel, parts) = (layout.kernel(), parts(layout));
     let ranges: Vec<Range> = map.entries().iter().map(|entry| entry.range).collect();
     assert!(is_sorted(&ranges));
     let total: u64 = ranges.iter().map(|r| r.bytes()).sum();
     let has: u64 = request.ranges.iter().map(|r| r.bytes()).sum();
-    assert_eq!(total, has + slot().range().bytes() + shared.bytes());
+    let low = slot.map_or(0, |slot| slot.range().bytes());
+    assert_eq!(total, has + low + shared.bytes());
     let kind = |part: Range| {
         let holds = |entry: &&e820::Entry| entry.range.contains(part);
         map.entries().iter().find(holds).map(|entry| entry.kind)
@@ -125,8 +132,10 @@ fn check_map(map: &Map, request: &Request<'_>, layout: &Layout, shared: Range) {
         layout.initrd().map(kind),
         layout.initrd().map(|_| Some(Kind::Ram))
     );
-    assert_eq!(kind(slot().ram()), Some(Kind::Ram));
-    assert_eq!(kind(slot().reserved()), Some(Kind::Reserved));
+    if let Some(slot) = slot {
+        assert_eq!(kind(slot.ram()), Some(Kind::Ram));
+        assert_eq!(kind(slot.reserved()), Some(Kind::Reserved));
+    }
     assert_eq!(kind(shared), Some(Kind::Reserved));
 }
 
@@ -292,11 +301,12 @@ fn boot_params(kernel: &Kernel, ranges: &[Range], initrd_size: u64) -> ([u8; 409
         init_size: image.init_size(),
         pref_address: image.pref_address(),
         initrd_size,
+        has_dock: false,
         random: None,
     });
     let mut e820 = Map::new();
     let shared = shared(ranges).last().unwrap();
-    e820.compose(slot(), &layout, ranges, shared).unwrap();
+    e820.compose(Some(slot()), &layout, ranges, shared).unwrap();
     let config = bootparams::Config {
         kernel: layout.kernel().start(),
         cmdline: layout.cmdline().start(),
@@ -426,6 +436,7 @@ proptest! {
         initrd_size in prop_oneof![Just(0), 1u64..96 * MIB],
         shift in 21u32..25,
         pref in 0u64..4,
+        has_dock: bool,
         random: u64,
     ) {
         let request = Request {
@@ -434,6 +445,7 @@ proptest! {
             init_size,
             pref_address: pref << 24,
             initrd_size,
+            has_dock,
             random: None,
         };
         match Layout::plan(&request) {
