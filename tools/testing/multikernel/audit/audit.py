@@ -10,15 +10,20 @@ may access, and why.
 
 The host announces an instance, before it starts, by a line on its second UART:
 
-    audit: NAME RELEASE SLOT BYTES [BEYOND]
+    audit: NAME RELEASE SLOT BYTES CPUS [BEYOND]
 
-with the release of its kernel, address and size of its slot below 1 MiB, and
-for a test of this test the one access beyond the allowance that it will make.
+with the release of its kernel, address and size of its slot below 1 MiB, the
+APIC IDs of its CPUs with commas in between, and for a test of this test the one
+access beyond the allowance that it will make.
 
 A CPU belongs to an instance from the STARTUP IPI that leads it there, until the
-host sends it an INIT: one that the host sends with an address in the instance's
-slot, or one of the instance's own to a CPU that was sent there before. All that
-is needed is in the trace, so nothing has to be believed of either kernel.
+host sends it an INIT: one that the host sends to one of these CPUs with an
+address in the slot, which instances may share, or one of the instance's own to a
+CPU that was sent there before. All else that is needed is in the trace, so
+nothing has to be believed of either kernel.
+
+An instance starts its further CPUs by a STARTUP IPI, or by an NMI where they
+wait for that: one that has made no access so far.
 
 Prints TAP.
 """
@@ -50,7 +55,7 @@ BROADCAST = 0xFF
 
 # The transmitter of the host's second UART.
 ANNOUNCEMENTS = 0x2F8
-ANNOUNCEMENT = re.compile(r"audit: (\S+) (\S+) (\d+) (\d+) ?(\S*)")
+ANNOUNCEMENT = re.compile(r"audit: (\S+) (\S+) (\d+) (\d+) ([\d,]+) ?(\S*)")
 
 # Devices behind a pair of ports: what is accessed is what the first selects.
 RTC_INDEX, RTC_DATA = 0x70, 0x71
@@ -157,10 +162,12 @@ class Access:
 class Instance:
     """An instance, and what its CPUs did."""
 
-    def __init__(self, name: str, release: str, slot: int, size: int, wanted: str = ""):
+    def __init__(self, name: str, release: str, slot: range, cpus: set[int], wanted: str = ""):
         self.name = name
         self.release = release
-        self.slot = range(slot, slot + size)
+        self.slot = slot
+        # APIC IDs of the CPUs that it is to have.
+        self.cpus = cpus
         # The one access beyond the allowance that it is to make.
         self.wanted = wanted
         # APIC IDs of the CPUs that the host sent to the slot.
@@ -198,6 +205,8 @@ class Instance:
             if command.mode == STARTUP:
                 if not self.has_page(command.vector):
                     self.foreign[f"{command}, which is not in its slot"] += 1
+                self.started.add(command.destination)
+            elif command.mode == NMI and not self.accesses[command.destination]:
                 self.started.add(command.destination)
             return
         if one and command.mode == FIXED and command.destination == host:
@@ -261,8 +270,10 @@ class Audit:
             return
         match = ANNOUNCEMENT.search(self._announced)
         if match:
-            name, release, slot, size, wanted = match.groups()
-            self.instances.append(Instance(name, release, int(slot), int(size), wanted))
+            name, release, start, size, cpus, wanted = match.groups()
+            slot = range(int(start), int(start) + int(size))
+            ids = {int(cpu) for cpu in cpus.split(",")}
+            self.instances.append(Instance(name, release, slot, ids, wanted))
         self._announced = ""
 
     def _command(self, cpu: int, instance: Instance | None, command: Command) -> None:
@@ -277,9 +288,9 @@ class Audit:
             return
         if command.mode == STARTUP and not command.shorthand:
             self.owner.pop(command.destination, None)
-            # A slot may have had others before.
+            # Both the slot and the CPU may have had others before.
             for other in reversed(self.instances):
-                if other.has_page(command.vector):
+                if other.has_page(command.vector) and command.destination in other.cpus:
                     other.members.add(command.destination)
                     self.owner[command.destination] = other
                     break

@@ -11,6 +11,7 @@ import audit
 
 ALLOWANCE = pathlib.Path(__file__).parent / "allowance"
 HOST, OTHER, FIRST, SECOND = 0, 1, 2, 3
+BOTH = f"{FIRST},{SECOND}"
 SLOT, SLOT_BYTES, PAGE = 0x10000, 0xE000, 0x18
 
 
@@ -43,8 +44,10 @@ class Machine:
     def startup(self, cpu: int, destination: int, page: int = PAGE) -> None:
         self.command(cpu, 0x600 | page, destination)
 
-    def announce(self, beyond: str = "", name: str = "blue", slot: int = SLOT) -> None:
-        text = f"audit: {name} 7.3.4-cloud {slot} {SLOT_BYTES} {beyond}\r\n"
+    def announce(
+        self, beyond: str = "", name: str = "blue", slot: int = SLOT, cpus: str = BOTH
+    ) -> None:
+        text = f"audit: {name} 7.3.4-cloud {slot} {SLOT_BYTES} {cpus} {beyond}\r\n"
         for character in "\x0c\x00" + text:
             self.write(HOST, 0x2F8, ord(character), "serial")
 
@@ -220,6 +223,38 @@ class AuditTest(unittest.TestCase):
         self.machine.read(FIRST, 0x60, 0, "i8042-data")
         self.machine.end()
         self.passes()
+
+    def test_a_slot_may_have_two_instances(self) -> None:
+        self.machine.host_alone()
+        self.machine.announce(cpus=f"{FIRST}")
+        self.machine.announce(name="red", cpus=f"{SECOND}", beyond="i8042-data:0x60")
+        for cpu in (FIRST, SECOND):
+            self.machine.init(HOST, cpu)
+            self.machine.startup(HOST, cpu)
+            self.machine.read(cpu, 0xFEE00020, cpu << 24, "apic-msi")
+        self.machine.command(HOST, 0xFB, OTHER)
+        self.machine.read(SECOND, 0x60, 0, "i8042-data")
+        self.passes()
+        self.machine.read(FIRST, 0x60, 0, "i8042-data")
+        self.machine.command(FIRST, 0xFB, SECOND)
+        self.fails("blue: no device access beyond", "blue: none of")
+
+    def test_a_cpu_that_waits_is_started_by_an_nmi(self) -> None:
+        for call, started in ((0x4400, True), (0xFB, False)):
+            with self.subTest(call=hex(call)):
+                self.machine = Machine()
+                self.machine.host_alone()
+                self.machine.announce()
+                for cpu in (SECOND, FIRST):
+                    self.machine.init(HOST, cpu)
+                    self.machine.startup(HOST, cpu)
+                self.machine.read(FIRST, 0xFEE00020, FIRST << 24, "apic-msi")
+                self.machine.command(FIRST, call, SECOND)
+                self.machine.read(SECOND, 0xFEE00020, SECOND << 24, "apic-msi")
+                # It is awake: that is none.
+                self.machine.command(FIRST, 0x4400, SECOND)
+                self.machine.command(HOST, 0xFB, OTHER)
+                self.passes() if started else self.fails("it started 1 more")
 
     def test_cpus_are_not_confused(self) -> None:
         with self.assertRaises(ValueError):

@@ -178,7 +178,8 @@ announce() {
 	[ -n "${MK_AUDIT:-}" ] || return 0
 	mkctl show --json "$1" |
 		jq -r --arg release "$2" --arg beyond "${3:-}" \
-			'"audit: \(.name) \($release) \(.slot) \(.slot_bytes) \($beyond)"' >"$MK_AUDIT"
+			'"audit: \(.name) \($release) \(.slot) \(.slot_bytes) \(.cpus | join(",")) \($beyond)"' \
+			>"$MK_AUDIT"
 }
 
 # ---- what is asked ----------------------------------------------------------
