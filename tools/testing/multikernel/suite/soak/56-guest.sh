@@ -22,7 +22,11 @@ lab audit --cpus 8 --memory 3G --timeout 1500 \
 in_env python3 "$AUDIT/audit.py" "$TRACE" "$AUDIT/allowance-guest" || status=1
 [ "$status" != 0 ] || rm -f "$TRACE"
 
-lab guest --cpus 4 --timeout 900 -- env MK_KERNEL="$guest/vmlinuz" "$SELFTESTS/guest.sh" || status=1
+lab guest --cpus 4 --timeout 1500 -- env MK_KERNEL="$guest/vmlinuz" bash -c '
+	status=0
+	"$0/guest.sh" || status=1
+	"$0/many.sh" 3 || status=1
+	exit $status' "$SELFTESTS" || status=1
 
 "$TOP/tools/testing/multikernel/guest/build" agent-guest
 lab agent --cpus 4 --memory 2G --timeout 900 -- env MK_KERNEL="$guest/vmlinuz" \
