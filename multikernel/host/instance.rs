@@ -11,7 +11,7 @@ use super::{
     fail::{fail, report, Fail, Outcome},
     link::{Link, Question, Request, Seen, Why},
     loader::Loaded,
-    memory::{self, Memory},
+    memory::{self, Memory, Open},
     registry::{Host, Registry},
     slots::{Low, Slots},
     unpacking::Stopwatch,
@@ -290,18 +290,19 @@ impl Instance {
     pub(crate) fn load(
         &self,
         uart: bool,
-        load: impl FnOnce(&Arc<Memory>, &cmdline::Config, &Arc<Stopwatch>) -> Outcome<Loaded>,
+        load: impl FnOnce(Open, &cmdline::Config, &Arc<Stopwatch>) -> Outcome<Loaded>,
     ) -> Outcome {
         let watch = Stopwatch::new()?;
         self.perform(Operation::Load, |work| {
             let memory = self.memory().ok_or(ENODEV)?;
             self.unload(work);
+            let memory = memory.open().map_err(|err| Undone::lost(err.into()))?;
             if !work.clean {
                 memory.zero();
             }
             work.clean = false;
             let config = self.host.cmdline(uart);
-            let loaded = load(&memory, &config, &watch).map_err(Undone::lost)?;
+            let loaded = load(memory, &config, &watch).map_err(Undone::lost)?;
             self.take_low(loaded.has_dock()).map_err(Undone::lost)?;
             work.loaded = Some(loaded);
             let mut status = self.status.lock();
@@ -387,7 +388,7 @@ impl Instance {
             }
             let doorbell = self.held_bell()?.doorbell()?;
             let entry = work.loaded.as_ref().ok_or(EBADFD)?.prepare(
-                &memory,
+                &memory.open()?,
                 &low,
                 &ids,
                 self.host.spare_apic_id()?,

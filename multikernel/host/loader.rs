@@ -5,7 +5,7 @@
 use super::{
     fail::{fail, Fail, Outcome},
     link::Link,
-    memory::Memory,
+    memory::{Memory, Open},
     slots::{Low, Slot},
     unpacking::{Plan, Stopwatch, Unpacking, Zstd},
 };
@@ -84,7 +84,7 @@ impl Initrd<'_> {
         }
     }
 
-    fn put(&self, memory: &Memory, at: u64) -> Outcome {
+    fn put(&self, memory: &Open, at: u64) -> Outcome {
         match self {
             Self::File(file) => file
                 .read_to(Kind::Initrd, memory.piece(at)?, at)
@@ -123,7 +123,7 @@ impl Loaded {
     /// `memory`, which is all zeros. To unpack the kernel takes longest, and goes on afterwards:
     /// `watch` is stopped when it is done.
     pub(crate) fn from_files(
-        memory: &Arc<Memory>,
+        memory: Open,
         kernel_fd: i32,
         initrd_fd: Option<i32>,
         user: &[u8],
@@ -158,12 +158,11 @@ impl Loaded {
             lockdown: config.lockdown,
         };
         let initrd = initrd.map(Initrd::File);
-        let (mut loaded, plan) = Self::place(memory, &contents, initrd, user, config, trust)?;
+        let (mut loaded, plan) = Self::place(&memory, &contents, initrd, user, config, trust)?;
         loaded.kernel = if plan.zstd.is_some() {
-            let (memory, watch) = (memory.clone(), watch.clone());
-            Kernel::Unpacking(Unpacking::begin(plan, memory, contents, watch)?)
+            Kernel::Unpacking(Unpacking::begin(plan, memory, contents, watch.clone())?)
         } else {
-            let vmlinux = plan.follow(memory, &contents)?;
+            let vmlinux = plan.follow(&memory, &contents)?;
             watch.stop();
             Kernel::Placed(vmlinux)
         };
@@ -172,7 +171,7 @@ impl Loaded {
 
     /// The same with what kexec has read. It takes that back, so all is done here.
     pub(crate) fn from_kexec(
-        memory: &Memory,
+        memory: &Open,
         image: &kexec::Image<'_>,
         config: &cmdline::Config,
         watch: &Stopwatch,
@@ -191,7 +190,7 @@ impl Loaded {
 
     /// Puts all there but the kernel, and plans how that gets there.
     fn place(
-        memory: &Memory,
+        memory: &Open,
         contents: &[u8],
         initrd: Option<Initrd<'_>>,
         user: &[u8],
@@ -288,7 +287,7 @@ impl Loaded {
     /// what `link` shares with it.
     pub(crate) fn prepare(
         &self,
-        memory: &Memory,
+        memory: &Open,
         low: &Low,
         cpus: &[u8],
         spare: u8,
@@ -361,7 +360,7 @@ impl Loaded {
     /// Writes what only a kernel looks for that knows what it is. Returns where that is, or 0.
     fn setup_data(
         &self,
-        memory: &Memory,
+        memory: &Open,
         doorbell: Doorbell,
         dock: Option<Dock>,
         link: &Link,
@@ -388,7 +387,7 @@ impl Loaded {
     }
 
     /// Writes where all of `cpus` wait but the first one.
-    fn dock(&self, memory: &Memory, cpus: &[u8]) -> Outcome<Option<Dock>> {
+    fn dock(&self, memory: &Open, cpus: &[u8]) -> Outcome<Option<Dock>> {
         let Some(place) = self.layout.dock() else {
             return Ok(None);
         };
@@ -409,7 +408,7 @@ impl Loaded {
     /// Writes the page tables but the top one, which it returns.
     fn page_tables(
         &self,
-        memory: &Memory,
+        memory: &Open,
         ranges: &[Range],
     ) -> Outcome<KBox<[u64; paging::ENTRIES]>> {
         let place = self.layout.tables();

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     pure::{name::Name, range::Range},
-    sys::{contig::Contig, ffi, iomem::Named},
+    sys::{contig::Contig, ffi, foreign::Foreign, iomem::Named},
     uapi::*,
 };
-use kernel::{prelude::*, sizes::SZ_1M};
+use core::ops::Deref;
+use kernel::{prelude::*, sizes::SZ_1M, sync::Arc};
 
 /// Ranges are multiples of this, and aligned to it.
 pub(crate) const ALIGN: u64 = crate::uapi::MK_MEMORY_ALIGN as u64;
@@ -44,6 +45,14 @@ impl Share {
     }
 }
 
+impl Deref for Share {
+    type Target = Contig;
+
+    fn deref(&self) -> &Contig {
+        &self.memory
+    }
+}
+
 /// Where memory can be taken from.
 pub(crate) trait Source {
     /// The next size to try, at most `bytes`.
@@ -60,10 +69,11 @@ struct Node(i32);
 struct Piece {
     /// Dropped first: as a claim.
     _name: Pin<KBox<Named>>,
-    share: Share,
+    memory: Foreign<Share>,
 }
 
-/// The memory of one instance: zeroed when taken, zeroed and given back when dropped.
+/// The memory of one instance: zeroed when taken, zeroed and given back when dropped. In between it
+/// can be read, and is written only while it is [open](Self::open).
 pub(crate) struct Memory {
     /// In the order of their addresses.
     pieces: KVec<Piece>,
@@ -113,21 +123,30 @@ impl Memory {
             };
             return Err(too_much(bytes, *largest));
         }
+        let is_dumped = crate::module_parameters::dump_instances.value();
         let mut pieces = KVec::<Piece>::with_capacity(taken.len(), GFP_KERNEL)?;
         for share in taken {
-            let memory = &share.memory;
-            memory.zero();
+            share.zero();
             let name = Named::new(
-                memory.start(),
-                memory.bytes(),
+                share.start(),
+                share.bytes(),
                 core::format_args!("multikernel: {name}"),
-                crate::module_parameters::dump_instances.value(),
+                is_dumped,
             )?;
             let place = pieces
                 .iter()
-                .position(|piece| piece.share.memory.start() > memory.start())
+                .position(|piece| piece.memory.start() > share.start())
                 .unwrap_or(pieces.len());
-            let piece = Piece { _name: name, share };
+            let memory = Foreign::new(share, !is_dumped).map_err(|errno| {
+                fail!(
+                    errno,
+                    "the instance's memory cannot be kept from the host: free memory first"
+                )
+            })?;
+            let piece = Piece {
+                _name: name,
+                memory,
+            };
             pieces
                 .insert_within_capacity(place, piece)
                 .map_err(|_| ENOMEM)?;
@@ -139,8 +158,8 @@ impl Memory {
         self.bytes
     }
 
-    fn contiguous(&self) -> impl Iterator<Item = &Contig> {
-        self.pieces.iter().map(|piece| &piece.share.memory)
+    fn contiguous(&self) -> impl Iterator<Item = &Foreign<Share>> {
+        self.pieces.iter().map(|piece| &piece.memory)
     }
 
     /// Its ranges, in the order of their addresses.
@@ -165,6 +184,34 @@ impl Memory {
     }
 
     /// The piece in which physical address `at` lies.
+    fn piece(&self, at: u64) -> Result<&Foreign<Share>> {
+        self.contiguous()
+            .find(|memory| (memory.start()..memory.end()).contains(&at))
+            .ok_or(EFAULT)
+    }
+
+    /// Opens it to be written. The caller has it to itself: its instance is stopped, and nobody
+    /// else loads it, or opens it, until the result is dropped.
+    pub(crate) fn open(self: &Arc<Self>) -> Result<Open> {
+        // Dropped on an error, too.
+        let open = Open(self.clone());
+        self.contiguous().try_for_each(Foreign::show)?;
+        Ok(open)
+    }
+}
+
+/// The memory of an instance that is stopped, while the host writes it.
+pub(crate) struct Open(Arc<Memory>);
+
+impl Open {
+    fn contiguous(&self) -> impl Iterator<Item = &Contig> {
+        self.0.contiguous().map(|memory| {
+            // SAFETY: It was shown when this was made, and is hidden when this is dropped.
+            unsafe { memory.pages() }
+        })
+    }
+
+    /// The piece in which physical address `at` lies.
     pub(crate) fn piece(&self, at: u64) -> Result<&Contig> {
         self.contiguous()
             .find(|memory| (memory.start()..memory.end()).contains(&at))
@@ -180,9 +227,26 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
+impl Deref for Open {
+    type Target = Memory;
+
+    fn deref(&self) -> &Memory {
+        &self.0
+    }
+}
+
+impl Drop for Open {
     fn drop(&mut self) {
-        self.zero();
+        for memory in self.0.contiguous() {
+            if let Err(errno) = memory.hide() {
+                pr_warn!(
+                    "{} MiB at {:#x} stay in the direct map (error {})\n",
+                    memory.bytes() >> 20,
+                    memory.start(),
+                    errno.to_errno()
+                );
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! Getting a kernel to its place in an instance's memory, which takes long if it is unpacked.
 
-use super::memory::Memory;
+use super::memory::Open;
 use crate::{
     pure::{
         bzimage::Image,
@@ -40,7 +40,7 @@ pub(super) struct Zstd {
 
 impl Plan {
     /// Puts the kernel in `file` there. Returns what it is now, if it was unpacked.
-    pub(super) fn follow(&self, memory: &Memory, file: &[u8]) -> Result<Option<Vmlinux>> {
+    pub(super) fn follow(&self, memory: &Open, file: &[u8]) -> Result<Option<Vmlinux>> {
         let unpacked = self
             .zstd
             .as_ref()
@@ -54,7 +54,7 @@ impl Plan {
     }
 
     /// `None` if it cannot be done here, whatever the reason.
-    fn unpack(&self, zstd: &Zstd, memory: &Memory, file: &[u8]) -> Option<Vmlinux> {
+    fn unpack(&self, zstd: &Zstd, memory: &Open, file: &[u8]) -> Option<Vmlinux> {
         let (data, bytes) = self.image.zstd(file)?;
         let settle = |room: &mut [u8]| {
             zstd::unpack(data, room).filter(|unpacked| *unpacked == room.len())?;
@@ -117,14 +117,14 @@ struct Job {
 
 enum Progress {
     /// Nobody has begun.
-    Waiting(Arc<Memory>, Contents),
+    Waiting(Open, Contents),
     Done(Result<Option<Vmlinux>>),
 }
 
 impl Unpacking {
     pub(super) fn begin(
         plan: Plan,
-        memory: Arc<Memory>,
+        memory: Open,
         file: Contents,
         watch: Arc<Stopwatch>,
     ) -> Result<Self> {
@@ -154,7 +154,7 @@ impl Job {
             Progress::Done(result) => return *result,
             Progress::Waiting(memory, file) => self.plan.follow(memory, file),
         };
-        // The file is needed no more, and the memory is to go when its instance says so.
+        // The file is needed no more, and the memory is not to be written any more.
         *progress = Progress::Done(result);
         self.watch.stop();
         result

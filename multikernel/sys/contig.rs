@@ -94,7 +94,7 @@ impl Contig {
     }
 
     /// Calls `f` with the first page frame and the number of each run of good pages.
-    fn for_good_pages(&self, f: impl Fn(c_ulong, c_ulong)) {
+    pub(super) fn for_good_pages(&self, mut f: impl FnMut(c_ulong, c_ulong)) {
         let mut pfn = (self.start() / PAGE_SIZE as u64) as c_ulong;
         let end = (self.end() / PAGE_SIZE as u64) as c_ulong;
         while pfn < end {

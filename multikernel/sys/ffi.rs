@@ -119,6 +119,12 @@ extern "C" {
     pub(crate) fn mk_pool(index: c_uint, told: *mut PoolTold) -> bool;
     pub(crate) fn mk_pool_alloc(index: c_uint, nr_pages: c_ulong, order: c_uint) -> c_ulong;
     pub(crate) fn mk_pool_free(index: c_uint, pfn: c_ulong, nr_pages: c_ulong);
+    pub(crate) fn mk_foreign_set_offline(pfn: c_ulong, nr_pages: c_ulong, offline: bool);
+    pub(crate) fn mk_foreign_can_hide() -> bool;
+    pub(crate) fn mk_foreign_hide(start: u64, bytes: usize) -> c_int;
+    pub(crate) fn mk_foreign_show(start: u64, bytes: usize) -> c_int;
+    pub(crate) fn mk_foreign_map(start: u64, bytes: usize) -> *const c_void;
+    pub(crate) fn mk_foreign_unmap(at: *const c_void);
     pub(crate) fn mk_vma_set_pfnmap(vma: *mut bindings::vm_area_struct);
     pub(crate) fn mk_line_alloc(
         rung: IrqHandler,

@@ -12,6 +12,7 @@ pub(crate) mod crash;
 pub(crate) mod export;
 pub(crate) mod ffi;
 pub(crate) mod file;
+pub(crate) mod foreign;
 pub(crate) mod guard;
 pub(crate) mod hvc;
 pub(crate) mod iomem;

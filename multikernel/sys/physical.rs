@@ -6,26 +6,53 @@ use super::ffi;
 use core::arch::asm;
 use kernel::prelude::*;
 
-/// A piece of physical memory that the module owns, in the direct map.
+/// A piece of physical memory that the module owns.
 ///
 /// Another kernel may write it at any time, so no reference into it is ever made: bytes are copied
 /// in and out.
 ///
 /// # Invariants
 ///
-/// The owner of this value owns `bytes` bytes from `start` on, they are RAM in the direct map, and
-/// they stay so as long as this value lives.
+/// The owner of this value owns `bytes` bytes from `start` on, they are RAM, and they are mapped
+/// from `at` on whenever one of them is accessed.
 pub(crate) struct Physical {
     start: u64,
     bytes: u64,
+    at: *mut u8,
 }
 
+// SAFETY: Any thread may copy bytes in and out, at any time.
+unsafe impl Send for Physical {}
+// SAFETY: As above.
+unsafe impl Sync for Physical {}
+
 impl Physical {
+    /// In the direct map.
+    ///
     /// # Safety
     ///
     /// The caller has to guarantee the invariants.
-    pub(crate) const unsafe fn new(start: u64, bytes: u64) -> Self {
-        Self { start, bytes }
+    pub(crate) unsafe fn new(start: u64, bytes: u64) -> Self {
+        Self {
+            start,
+            bytes,
+            // SAFETY: The invariants say that it is RAM.
+            at: unsafe { ffi::mk_phys_to_virt(start) }.cast(),
+        }
+    }
+
+    /// Mapped from `at` on.
+    ///
+    /// # Safety
+    ///
+    /// The caller has to guarantee the invariants.
+    pub(super) unsafe fn mapped(start: u64, bytes: u64, at: *mut u8) -> Self {
+        Self { start, bytes, at }
+    }
+
+    /// Where it is mapped.
+    pub(super) fn as_ptr(&self) -> *const u8 {
+        self.at
     }
 
     pub(crate) const fn start(&self) -> u64 {
@@ -46,8 +73,7 @@ impl Physical {
         if offset.checked_add(len as u64)? > self.bytes {
             return None;
         }
-        // SAFETY: The invariants say that it is RAM in the direct map.
-        Some(unsafe { ffi::mk_phys_to_virt(at) }.cast())
+        Some(self.at.wrapping_add(offset as usize))
     }
 
     /// Copies `bytes` to physical address `at`.

@@ -93,6 +93,12 @@ unsigned long mk_node_pages(int node);
 bool mk_pool(unsigned int index, struct mk_pool *told);
 unsigned long mk_pool_alloc(unsigned int index, unsigned long nr_pages, unsigned int order);
 void mk_pool_free(unsigned int index, unsigned long pfn, unsigned long nr_pages);
+void mk_foreign_set_offline(unsigned long pfn, unsigned long nr_pages, bool offline);
+bool mk_foreign_can_hide(void);
+int mk_foreign_hide(phys_addr_t start, size_t bytes);
+int mk_foreign_show(phys_addr_t start, size_t bytes);
+const void *mk_foreign_map(phys_addr_t start, size_t bytes);
+void mk_foreign_unmap(const void *at);
 struct vm_area_struct;
 void mk_vma_set_pfnmap(struct vm_area_struct *vma);
 int mk_line_alloc(irq_handler_t rung, irq_handler_t handler, const char *name, void *data,
