@@ -185,7 +185,6 @@ extern "C" {
     pub(crate) fn mk_kexec_unregister();
     pub(crate) fn mk_crash_register(block: *mut bindings::notifier_block) -> c_int;
     pub(crate) fn mk_crash_unregister(block: *mut bindings::notifier_block) -> c_int;
-    pub(crate) fn mk_crash_can_leave_out() -> bool;
     pub(crate) fn mk_crash_left_out() -> c_ulong;
     pub(crate) fn mk_crash_memory_changed();
     pub(crate) fn mk_terminal_alloc(put: TerminalPut, get: TerminalGet, data: *mut c_void)

@@ -18,15 +18,9 @@ unsafe impl Send for Named {}
 // SAFETY: As above; nothing is done through a shared reference.
 unsafe impl Sync for Named {}
 
-/// Whether memory can be left out of the dump when this kernel crashes.
-pub(crate) fn can_leave_out() -> bool {
-    // SAFETY: It only returns a constant.
-    unsafe { ffi::mk_crash_can_leave_out() }
-}
-
 impl Named {
     /// With `is_dumped` it is in the dump when this kernel crashes, as all memory; otherwise it is
-    /// left out, where that [can be](can_leave_out).
+    /// left out by kernels with our series.
     pub(crate) fn new(
         start: u64,
         bytes: u64,

@@ -110,11 +110,6 @@ int mk_crash_unregister(struct notifier_block *block)
 
 #ifdef CONFIG_CRASH_FOREIGN_MEMORY
 
-bool mk_crash_can_leave_out(void)
-{
-	return true;
-}
-
 unsigned long mk_crash_left_out(void)
 {
 	return IORES_DESC_FOREIGN;
@@ -126,11 +121,6 @@ void mk_crash_memory_changed(void)
 }
 
 #else
-
-bool mk_crash_can_leave_out(void)
-{
-	return false;
-}
 
 unsigned long mk_crash_left_out(void)
 {

@@ -152,7 +152,6 @@ void mk_kexec_unregister(void);
 struct notifier_block;
 int mk_crash_register(struct notifier_block *block);
 int mk_crash_unregister(struct notifier_block *block);
-bool mk_crash_can_leave_out(void);
 unsigned long mk_crash_left_out(void);
 void mk_crash_memory_changed(void);
 typedef ssize_t (*mk_terminal_put_t)(void *data, const u8 *buf, size_t count, bool can_wait);

@@ -36,7 +36,7 @@ crash() {
 	echo "1..4"
 }
 crash dumped "the instance was stopped, and the dump has its memory" \
-	'vmcore: 0x[0-9a-f]+ is there, and stays as it is'
-crash "left-out" "the dump does not have the instance's memory" 'vmcore: 0x[0-9a-f]+ is left out' \
-	"$(KVER=$HOST "$TOP/scripts/module" path)" dump_instances=0
+	'vmcore: 0x[0-9a-f]+ is there, and stays as it is' \
+	"$(KVER=$HOST "$TOP/scripts/module" path)" dump_instances=1
+crash "left-out" "the dump does not have the instance's memory" 'vmcore: 0x[0-9a-f]+ is left out'
 exit "$status"
