@@ -2,7 +2,12 @@
 
 //! What happens to the instances when the host goes down, or to sleep.
 
-use super::{cpus, fail::report, instance::has_cpus, registry::Host};
+use super::{
+    cpus,
+    fail::report,
+    instance::{has_cpus, Instance},
+    registry::Host,
+};
 use crate::sys::{
     crash::Crash,
     notifier::{Handler, PowerEvent, PowerManagement, Reboot, RebootEvent},
@@ -30,32 +35,48 @@ impl Handler<Crash> for Host {
 }
 
 impl Handler<PowerManagement> for Host {
-    /// Sleep would stop the clocks, and power the memory down, of kernels that know nothing of it.
+    /// Sleep would stop the clocks, and power the memory down, of kernels that know nothing of it;
+    /// and the image of a host that hibernates has no memory of instances.
     fn notify(&self, event: PowerEvent) -> Result {
+        let is_saved = matches!(event, PowerEvent::HibernationPrepare);
         match event {
             PowerEvent::HibernationPrepare
             | PowerEvent::SuspendPrepare
             | PowerEvent::RestorePrepare => {
                 self.go_to_sleep(true);
-                let mut instances = self.instances();
-                // One that is just being started counts: it may be seen to run too late.
-                if let Some(instance) =
-                    instances.find(|instance| instance.with_status(|status| has_cpus(&status.life)))
-                {
-                    report!(
-                        pr_err,
-                        "no suspend while the instance {} runs: kill it first",
-                        instance.name()
-                    );
+                let result = self
+                    .instances()
+                    .try_for_each(|instance| may_sleep(&instance, is_saved));
+                if result.is_err() {
                     // Who vetoes is not told when it is over.
                     self.go_to_sleep(false);
-                    return Err(EBUSY);
                 }
+                result
             }
             PowerEvent::PostHibernation | PowerEvent::PostSuspend | PowerEvent::PostRestore => {
-                self.go_to_sleep(false)
+                self.go_to_sleep(false);
+                Ok(())
             }
         }
-        Ok(())
     }
+}
+
+/// Whether the host may sleep, for all that this instance has. One that is just being started
+/// counts as running: it may be seen to run too late.
+fn may_sleep(instance: &Instance, is_saved: bool) -> Result {
+    let name = instance.name();
+    if instance.with_status(|status| has_cpus(&status.life)) {
+        report!(
+            pr_err,
+            "no suspend while the instance {name} runs: kill it first"
+        );
+    } else if is_saved && instance.memory().is_some() {
+        report!(
+            pr_err,
+            "no hibernation while the instance {name} has memory: remove it first"
+        );
+    } else {
+        return Ok(());
+    }
+    Err(EBUSY)
 }

@@ -257,6 +257,11 @@ impl Instance {
                 Memory::take(bytes, pools, &nodes, &self.name, largest).map_err(Undone::lost)?;
             let memory = Arc::new(memory, GFP_KERNEL).map_err(|err| Undone::lost(err.into()))?;
             self.publish_memory(Some(memory));
+            // Who puts the host to sleep has seen it, or is seen here.
+            if let Err(fail) = self.host.stays_up() {
+                self.publish_memory(None);
+                return Err(Undone::lost(fail));
+            }
             work.clean = true;
             Ok(())
         })

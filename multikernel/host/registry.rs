@@ -260,16 +260,7 @@ impl Host {
 
     /// Refuses where a start would do harm.
     pub(crate) fn can_start(&self) -> Outcome {
-        let registry = self.registry();
-        let why = match (registry.is_down, registry.is_asleep) {
-            (true, _) => Some("down"),
-            (false, true) => Some("to sleep"),
-            (false, false) => None,
-        };
-        if let Some(why) = why {
-            return Err(fail!(EBUSY, "nothing starts now: the host goes {why}"));
-        }
-        drop(registry);
+        self.stays_up()?;
         let blockers = self.blockers & !u64::from(MK_BLOCKED_NO_SLOT);
         if blockers != 0 {
             return Err(fail!(
@@ -278,6 +269,17 @@ impl Host {
             ));
         }
         Ok(())
+    }
+
+    /// Fails while the host goes down, or to sleep.
+    pub(crate) fn stays_up(&self) -> Outcome {
+        let registry = self.registry();
+        let why = match (registry.is_down, registry.is_asleep) {
+            (true, _) => "down",
+            (false, true) => "to sleep",
+            (false, false) => return Ok(()),
+        };
+        Err(fail!(EBUSY, "nothing begins now: the host goes {why}"))
     }
 
     /// Nothing starts any more.

@@ -23,6 +23,12 @@ for state in $(</sys/power/state); do
 done
 check "the instance does not notice" state guarded running none
 check "it is killed" mkctl kill guarded
+if grep -qw disk /sys/power/state; then
+	check "no hibernation while it has memory" fails 'busy' write disk /sys/power/state
+	check "the host's log says why" \
+		tells 'no hibernation while the instance guarded has memory' dmesg
+	dmesg -C
+fi
 check "the module cannot be unloaded while it exists" fails 'in use' unload
 check "it may be started again" again
 check "it is removed" remove guarded
