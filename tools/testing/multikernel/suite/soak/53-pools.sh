@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Memory that the host sets aside at boot: on a kernel with our series, which takes
-# minutes to build.
+# Memory that the host sets aside at boot, and how it keeps its hands off what
+# instances have: on a kernel with our series, which takes minutes to build.
 . "$(dirname "$0")/../lib.sh"
 
 use_host patched
 status=0
 build_selftests
+KVER=$HOST "$TOP/scripts/module" beside "$TOP/tools/testing/multikernel/stray"
+lab foreign --cpus 3 --memory 1536M --timeout 900 -- "$SELFTESTS/foreign.sh" \
+	"$BUILD/beside/$(release "$HOST")/tools/testing/multikernel/stray" \
+	"$(KVER=$HOST "$TOP/scripts/module" path)" || status=1
 pools='multikernel=322M multikernel=512M,cma multikernel=3M multikernel=1T multikernel=64M,wrong'
 lab pools --cpus 4 --memory 3G --timeout 1800 --append "$pools" -- bash -c '
 	status=0
