@@ -6,6 +6,7 @@ use super::{
     cpus,
     fail::report,
     instance::{has_cpus, Instance},
+    memory,
     registry::Host,
 };
 use crate::sys::{
@@ -46,7 +47,17 @@ impl Handler<PowerManagement> for Host {
                 self.go_to_sleep(true);
                 let result = self
                     .instances()
-                    .try_for_each(|instance| may_sleep(&instance, is_saved));
+                    .try_for_each(|instance| may_sleep(&instance, is_saved))
+                    .and_then(|()| match is_saved && memory::is_used() {
+                        true => {
+                            report!(
+                                pr_err,
+                                "no hibernation while somebody maps memory of an instance that is gone"
+                            );
+                            Err(EBUSY)
+                        }
+                        false => Ok(()),
+                    });
                 if result.is_err() {
                     // Who vetoes is not told when it is over.
                     self.go_to_sleep(false);

@@ -301,7 +301,7 @@ impl Instance {
         self.perform(Operation::Load, |work| {
             let memory = self.memory().ok_or(ENODEV)?;
             self.unload(work);
-            let memory = memory.open().map_err(|err| Undone::lost(err.into()))?;
+            let memory = memory.open().map_err(Undone::lost)?;
             if !work.clean {
                 memory.zero();
             }

@@ -11,7 +11,10 @@ use crate::{
     sys::{contig::Contig, ffi, foreign::Foreign, iomem::Named},
     uapi::*,
 };
-use core::ops::Deref;
+use core::{
+    ops::Deref,
+    sync::atomic::{AtomicU32, Ordering},
+};
 use kernel::{prelude::*, sizes::SZ_1M, sync::Arc};
 
 /// Ranges are multiples of this, and aligned to it.
@@ -78,6 +81,31 @@ pub(crate) struct Memory {
     /// In the order of their addresses.
     pieces: KVec<Piece>,
     bytes: u64,
+    _counted: Counted,
+}
+
+/// How many there are. Who maps one can have it longer than its instance.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// One that is counted, as long as this lives.
+struct Counted(());
+
+impl Counted {
+    fn new() -> Self {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether any instance has memory, or had some that is mapped.
+pub(crate) fn is_used() -> bool {
+    COUNT.load(Ordering::Relaxed) > 0
 }
 
 impl Memory {
@@ -123,6 +151,8 @@ impl Memory {
             };
             return Err(too_much(bytes, *largest));
         }
+        // Before there are pages that somebody could miss.
+        let counted = Counted::new();
         let is_dumped = crate::module_parameters::dump_instances.value();
         let mut pieces = KVec::<Piece>::with_capacity(taken.len(), GFP_KERNEL)?;
         for share in taken {
@@ -151,7 +181,11 @@ impl Memory {
                 .insert_within_capacity(place, piece)
                 .map_err(|_| ENOMEM)?;
         }
-        Ok(Self { pieces, bytes })
+        Ok(Self {
+            pieces,
+            bytes,
+            _counted: counted,
+        })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -192,7 +226,14 @@ impl Memory {
 
     /// Opens it to be written. The caller has it to itself: its instance is stopped, and nobody
     /// else loads it, or opens it, until the result is dropped.
-    pub(crate) fn open(self: &Arc<Self>) -> Result<Open> {
+    pub(crate) fn open(self: &Arc<Self>) -> Outcome<Open> {
+        // Pages with one stay hidden.
+        if !self.contiguous().all(Foreign::is_whole) {
+            return Err(fail!(
+                EIO,
+                "the instance's memory has a hardware error: give it other memory"
+            ));
+        }
         // Dropped on an error, too.
         let open = Open(self.clone());
         self.contiguous().try_for_each(Foreign::show)?;

@@ -69,6 +69,11 @@ impl<P: Deref<Target = Contig>> Foreign<P> {
         self.view.load(at)
     }
 
+    /// Whether none of the pages has a hardware error.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.check(self.start(), self.bytes() as usize).is_ok()
+    }
+
     /// To read a page with a hardware error can be fatal, and here it is mapped.
     fn check(&self, at: u64, len: usize) -> Result {
         let pfn = at / PAGE_SIZE as u64;

@@ -116,6 +116,22 @@ check "it is removed" remove foreign
 check "no page is offline any more" offline "$scratch/foreign" none
 check "the host is unharmed" unharmed
 
+# ---- memory that fails --------------------------------------------------------------
+
+broken=/sys/devices/system/memory/hard_offline_page
+if [ -w "$broken" ]; then
+	check "an instance has memory" create broken 1
+	at broken $((16 << 20)) >"$scratch/broken"
+	# It tells that it could not make sure that nobody reads it.
+	cat "$scratch/broken" >"$broken" 2>/dev/null
+	check "a page of it fails" tells 'Memory failure: ' dmesg
+	check "no kernel gets there" fails 'hardware error' load broken
+	check "it is removed" remove broken
+	check "the host is unharmed" unharmed
+else
+	skip "no kernel gets where memory fails" "this kernel has no $broken"
+fi
+
 # ---- where it is asked for ----------------------------------------------------------
 
 loaded() { create asked 1 && load asked; }
