@@ -174,6 +174,7 @@ impl Lent {
                 "INIT does not stop CPU {cpu}: it, and the memory that it may write to, are lost \
                  until the machine starts anew"
             );
+            self.low.slot().abandon();
             // Not present: nobody onlines it, and broadcasts stay off.
             core::mem::forget((
                 self.low.clone(),
@@ -253,6 +254,8 @@ impl Lent {
                 self.cpu,
                 self.mailbox(mailbox::PHASE)
             );
+            // If it comes after all, it must not follow orders that are for the CPU of another.
+            self.apic.init();
             return Err(ETIMEDOUT);
         }
         let (repaired, faults) = (

@@ -67,7 +67,7 @@ impl Registry {
     pub(crate) fn shared_slot(&self) -> Option<Arc<Slot>> {
         self.instances.iter().find_map(|instance| {
             instance.with_status(|status| match &status.low {
-                Some(Low::Shared(slot)) => Some(slot.clone()),
+                Some(Low::Shared(slot)) if !slot.is_abandoned() => Some(slot.clone()),
                 _ => None,
             })
         })
@@ -220,6 +220,12 @@ impl Host {
             return Err(fail!(
                 ENODEV,
                 "this kernel's real-mode code was not found, so there is no room below 1 MiB"
+            ));
+        }
+        if this.slots.count() == 0 {
+            return Err(fail!(
+                ENODEV,
+                "there is no memory below 1 MiB that this kernel leaves alone"
             ));
         }
         let bell: Bell = Bells::take(&this.bells).ok_or_else(|| {

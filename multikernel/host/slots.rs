@@ -7,6 +7,7 @@ use crate::{
     pure::{slot, taken::Taken},
     sys::{ffi, physical::Physical},
 };
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -65,6 +66,7 @@ impl Slots {
             memory: unsafe { Physical::new(this.slots[index].start().into(), slot::BYTES) },
             index,
             slots: this.clone(),
+            is_abandoned: AtomicBool::new(false),
         };
         slot.memory.zero();
         Ok(slot)
@@ -108,9 +110,19 @@ pub(crate) struct Slot {
     memory: Physical,
     index: usize,
     slots: Arc<Slots>,
+    is_abandoned: AtomicBool,
 }
 
 impl Slot {
+    /// A CPU that cannot be stopped may be in it, or come by: nobody else may have it.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_abandoned.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn base(&self) -> u64 {
         self.memory.start()
     }
