@@ -56,7 +56,12 @@ impl Bells {
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.lines.len()
+        self.taken.lock().count()
+    }
+
+    /// No more than `count` can be had. Nobody has one yet.
+    pub(crate) fn limit(&self, count: usize) {
+        self.taken.lock().limit(count);
     }
 
     /// The vector of the one with this number.

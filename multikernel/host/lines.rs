@@ -29,7 +29,8 @@ pub(crate) struct BellLine {
 pub(crate) struct Lines(#[expect(dead_code)] KVec<Line<BellLine>>);
 
 impl Lines {
-    /// One for each bell of the host, which is told where they are.
+    /// One for each bell of the host, which is told where they are. If there are not enough vectors,
+    /// it has fewer bells.
     pub(crate) fn new(host: &Arc<Host>) -> Result<Self> {
         let bells = host.bells();
         let mut lines = KVec::with_capacity(bells.count(), GFP_KERNEL)?;
@@ -43,7 +44,15 @@ impl Lines {
                 is_held: AtomicBool::new(false),
             };
             let line = Arc::new(line, GFP_KERNEL)?;
-            let (line, vector) = Line::fixed(c"multikernel", line)?;
+            let (line, vector) = match Line::fixed(c"multikernel", line) {
+                Ok(fixed) => fixed,
+                Err(ENOSPC) if index > 0 => {
+                    pr_warn!("there are vectors for {index} instances only\n");
+                    bells.limit(index);
+                    break;
+                }
+                Err(err) => return Err(err),
+            };
             bells.set_vector(index, vector);
             lines.push(line, GFP_KERNEL)?;
         }

@@ -28,6 +28,16 @@ impl Taken {
         Some(index)
     }
 
+    /// There are only `count` of them, or fewer, and none of the others is taken.
+    pub fn limit(&mut self, count: usize) {
+        self.count = self.count.min(count);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Makes one free again.
     pub fn free(&mut self, index: usize) {
         if index < self.count {

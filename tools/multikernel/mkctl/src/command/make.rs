@@ -2,7 +2,7 @@
 
 //! Making an instance, wholly or not at all.
 
-use multikernel::{Device, Instance, Lifetime};
+use multikernel::{Blocker, Device, Instance, Lifetime};
 
 use super::cpus;
 use crate::cli::Resources;
@@ -23,8 +23,11 @@ impl Made {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let query = device.query()?;
-        if !query.blockers.is_empty() {
-            return Err(Failure::Blocked(query.blockers));
+        // Whether a kernel needs a slot is known when it is loaded.
+        let blockers = query.blockers.into_iter();
+        let blockers: Vec<_> = blockers.filter(|it| *it != Blocker::NoSlot).collect();
+        if !blockers.is_empty() {
+            return Err(Failure::Blocked(blockers));
         }
         let made = Self(Some(device.create(name, Lifetime::Persistent)?));
         let after = Some(resources.hung_after).filter(|after| !after.is_zero());

@@ -50,3 +50,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn there_can_be_fewer() {
+    let mut taken = Taken::none_of(5).unwrap();
+    taken.limit(2);
+    assert_eq!((taken.count(), taken.left()), (2, 2));
+    assert_eq!(
+        (taken.take(), taken.take(), taken.take()),
+        (Some(0), Some(1), None)
+    );
+    taken.free(4);
+    assert_eq!(taken.left(), 0);
+    // Not more than there were.
+    taken.limit(3);
+    assert_eq!(taken.count(), 2);
+}
