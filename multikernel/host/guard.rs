@@ -48,16 +48,7 @@ impl Handler<PowerManagement> for Host {
                 let result = self
                     .instances()
                     .try_for_each(|instance| may_sleep(&instance, is_saved))
-                    .and_then(|()| match is_saved && memory::is_used() {
-                        true => {
-                            report!(
-                                pr_err,
-                                "no hibernation while somebody maps memory of an instance that is gone"
-                            );
-                            Err(EBUSY)
-                        }
-                        false => Ok(()),
-                    });
+                    .and_then(|()| may_be_saved(is_saved));
                 if result.is_err() {
                     // Who vetoes is not told when it is over.
                     self.go_to_sleep(false);
@@ -70,6 +61,18 @@ impl Handler<PowerManagement> for Host {
             }
         }
     }
+}
+
+/// Whether the host may be saved, if it `is_saved`. Its image has no memory of instances.
+fn may_be_saved(is_saved: bool) -> Result {
+    if is_saved && memory::is_used() {
+        report!(
+            pr_err,
+            "no hibernation while memory of an instance that is gone is mapped"
+        );
+        return Err(EBUSY);
+    }
+    Ok(())
 }
 
 /// Whether the host may sleep, for all that this instance has. One that is just being started

@@ -29,8 +29,8 @@ pub(crate) struct BellLine {
 pub(crate) struct Lines(#[expect(dead_code)] KVec<Line<BellLine>>);
 
 impl Lines {
-    /// One for each bell of the host, which is told where they are. If there are not enough vectors,
-    /// it has fewer bells.
+    /// One for each bell of the host, which is told where they are. Without enough vectors it has
+    /// fewer bells.
     pub(crate) fn new(host: &Arc<Host>) -> Result<Self> {
         let bells = host.bells();
         let mut lines = KVec::with_capacity(bells.count(), GFP_KERNEL)?;

@@ -384,13 +384,15 @@ fn too_much(bytes: u64, largest: u64) -> super::fail::Fail {
     if largest == 0 {
         return fail!(
             ENOMEM,
-            "{bytes} MiB of contiguous memory cannot be had, nor can {} MiB, the least: free memory first",
+            "{bytes} MiB of contiguous memory cannot be had, nor can {} MiB, the least: \
+             free memory first",
             MIN >> 20
         );
     }
     fail!(
         ENOMEM,
-        "{bytes} MiB of contiguous memory cannot be had, {} MiB can: ask for less, or free memory first",
+        "{bytes} MiB of contiguous memory cannot be had, {} MiB can: \
+         ask for less, or free memory first",
         largest >> 20
     )
 }
