@@ -9,6 +9,8 @@ cpu=/sys/devices/system/cpu/cpu2
 again() { load guarded && mkctl start guarded; }
 unload() { rmmod multikernel; }
 write() { echo "$1" >"$2"; }
+# It ends by the signal.
+let_go() { kill "$holder" && { wait "$holder" || is "the status" 143 $?; }; }
 
 check "boots" boot guarded 1-2
 check "the module cannot be unloaded while it runs" fails 'in use' unload
@@ -31,7 +33,17 @@ if grep -qw disk /sys/power/state; then
 fi
 check "the module cannot be unloaded while it exists" fails 'in use' unload
 check "it may be started again" again
+size=$(mkctl show --json guarded | jq .memory)
+exec {held}< <(exec "$(dirname "$0")/instance.py" guarded "$size" hold)
+holder=$!
+check "somebody maps its memory" read -r -t "$BOOT" -u "$held" _
 check "it is removed" remove guarded
+if grep -qw disk /sys/power/state; then
+	check "no hibernation while its memory is mapped" fails 'busy' write disk /sys/power/state
+	check "the host's log says why" tells 'no hibernation while memory of an instance that is gone' dmesg
+	dmesg -C
+fi
+check "it is not mapped any more" let_go
 check "the host is unharmed" unharmed
 check "nothing of it is left in the memory map" not grep guarded /proc/iomem
 check "now the module can be unloaded" unload

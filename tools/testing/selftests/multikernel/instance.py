@@ -6,6 +6,7 @@
     instance.py NAME BYTES find TEXT            where that is in its memory, from the start
     instance.py NAME BYTES kill-after SECONDS   start it, and kill it after that time
     instance.py NAME BYTES kill-at OFFSET TEXT  start it, and kill it as soon as TEXT is there
+    instance.py NAME BYTES hold                 say so, and keep it mapped until a signal comes
 
 BYTES is the size of its memory. Not counted is a TEXT with a "6" before it: so
 a kernel's code has what it will log. kill-at looks at some KiB around OFFSET
@@ -15,6 +16,7 @@ all the time. The status is 1 if nothing is found, or something else than zero.
 import fcntl
 import mmap
 import os
+import signal
 import struct
 import sys
 import time
@@ -85,6 +87,9 @@ def main() -> int:
             return 0 if found else 1
         case "kill-at", [offset, text]:
             kill_at(instance, memory, int(offset), text.encode())
+        case "hold", []:
+            print("held", flush=True)
+            signal.pause()
         case "kill-after", [seconds]:
             call(instance, MK_START)
             time.sleep(float(seconds))
