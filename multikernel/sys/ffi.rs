@@ -113,6 +113,9 @@ extern "C" {
     pub(crate) fn mk_cond_resched();
     pub(crate) fn mk_node_has_memory(node: c_int) -> bool;
     pub(crate) fn mk_good_pages(pfn: c_ulong, nr_pages: c_ulong) -> c_ulong;
+    pub(crate) fn mk_locked_down(what: bindings::lockdown_reason) -> bool;
+    pub(crate) fn mk_module_get(module: *mut bindings::module) -> bool;
+    pub(crate) fn mk_module_put(module: *mut bindings::module);
     pub(crate) fn mk_available_pages() -> c_ulong;
     pub(crate) fn mk_free_pages(node: c_int) -> c_ulong;
     pub(crate) fn mk_node_pages(node: c_int) -> c_ulong;

@@ -2,6 +2,7 @@
 
 //! How far this kernel is locked down.
 
+use super::ffi;
 use crate::pure::lockdown::Lockdown;
 use kernel::bindings;
 
@@ -9,7 +10,7 @@ use kernel::bindings;
 pub(crate) fn level() -> Lockdown {
     let refuses = |what: bindings::lockdown_reason| {
         // SAFETY: It may be called from any task.
-        unsafe { bindings::security_locked_down(what) != 0 }
+        unsafe { ffi::mk_locked_down(what) }
     };
     if !refuses(bindings::lockdown_reason_LOCKDOWN_KEXEC) {
         Lockdown::None

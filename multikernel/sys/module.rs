@@ -2,6 +2,7 @@
 
 //! Keeping the module loaded.
 
+use super::ffi;
 use kernel::{bindings, prelude::*};
 
 fn this_module() -> *mut bindings::module {
@@ -15,7 +16,7 @@ impl Pin {
     /// `ENODEV`: the module is being removed.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: The module is ours.
-        if unsafe { bindings::try_module_get(this_module()) } {
+        if unsafe { ffi::mk_module_get(this_module()) } {
             Ok(Self(()))
         } else {
             Err(ENODEV)
@@ -27,6 +28,6 @@ impl Drop for Pin {
     fn drop(&mut self) {
         // SAFETY: It was got by `new`, and whoever drops it is called by code that holds the module
         // as well.
-        unsafe { bindings::module_put(this_module()) };
+        unsafe { ffi::mk_module_put(this_module()) };
     }
 }

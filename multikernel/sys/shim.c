@@ -19,6 +19,7 @@
 #include <linux/kernel_read_file.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
@@ -26,6 +27,7 @@
 #include <linux/sched.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
@@ -291,6 +293,23 @@ unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages)
 		if (n % 4096 == 0)
 			cond_resched();
 	return n;
+}
+
+/* These are inline in kernels without lockdown, or without modules. */
+
+bool mk_locked_down(enum lockdown_reason what)
+{
+	return security_locked_down(what);
+}
+
+bool mk_module_get(struct module *module)
+{
+	return try_module_get(module);
+}
+
+void mk_module_put(struct module *module)
+{
+	module_put(module);
 }
 
 /* What can be allocated without swapping; not what only movable pages may have. */

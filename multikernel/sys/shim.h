@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/interrupt.h>
 #include <linux/nodemask.h>
+#include <linux/security.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 #include <linux/workqueue_types.h>
@@ -87,6 +88,9 @@ void mk_copy(void *to, const void *from, size_t len);
 void mk_cond_resched(void);
 bool mk_node_has_memory(int node);
 unsigned long mk_good_pages(unsigned long pfn, unsigned long nr_pages);
+bool mk_locked_down(enum lockdown_reason what);
+bool mk_module_get(struct module *module);
+void mk_module_put(struct module *module);
 unsigned long mk_available_pages(void);
 unsigned long mk_free_pages(int node);
 unsigned long mk_node_pages(int node);
