@@ -31,7 +31,7 @@ pub fn blocker(blocker: Blocker) -> (String, &'static str) {
         ),
         Blocker::NoSlot => (
             "no memory below 1 MiB is left",
-            "kill or remove an instance (mkctl kill, mkctl rm): each kernel needs one slot there",
+            "kill or remove an instance (mkctl kill, mkctl rm): only guest kernels share a slot there",
         ),
         Blocker::ApicId => (
             "every APIC ID below 255 is in use",
