@@ -113,6 +113,20 @@ lab_down() {
 	fi
 }
 
+# lab_held LAB OPTION... -- COMMAND...: a lab whose CPUs can be held. COMMAND gets the directory
+# to ask in.
+lab_held() {
+	local lab=$1 shared=$BUILD/lab/$STEP-$1 holder status=0
+	shift
+	mkdir -p "$shared"
+	rm -f "$shared"/{ask,answer}
+	(cd "$shared" && exec "$TOP/tools/testing/multikernel/suite/hold.py" gdb .) &
+	holder=$!
+	lab "$lab" --qemu-opts "-gdb unix:gdb,server,nowait" "$@" "$shared" || status=$?
+	kill "$holder" 2>/dev/null || true
+	return "$status"
+}
+
 told() {
 	local number=$1 name=$2 what=$3
 	shift 3

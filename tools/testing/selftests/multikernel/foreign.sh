@@ -17,9 +17,6 @@ pages() { "$(dirname "$0")/pages.py" "$@"; }
 # stray ADDRESS TEXT: a write by the host's kernel, which it should not do.
 stray() { insmod "$directory/stray.ko" address="$1" text="$2" && rmmod stray; }
 
-# ranges NAME: where they start, and their sizes.
-ranges() { mkctl show --json "$1" | jq -r '.ranges[] | "\(.start) \(.bytes)"'; }
-
 # at NAME OFFSET: the physical address of that in its memory.
 at() {
 	local start bytes offset=$2

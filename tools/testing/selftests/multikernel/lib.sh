@@ -182,6 +182,31 @@ announce() {
 			>"$MK_AUDIT"
 }
 
+# ranges NAME: where those of its memory start, and their sizes.
+ranges() { mkctl show --json "$1" | jq -r '.ranges[] | "\(.start) \(.bytes)"'; }
+
+# checked FIELD: what mkctl check says of this host. Without a slot it is not content.
+checked() { { mkctl check --json || true; } | jq ".$1"; }
+
+# ask DIRECTORY WORD...: somebody outside of the machine, with whom that is shared. Prints what
+# they answer.
+ask() {
+	local shared=$1 tenth
+	shift
+	echo "$*" >"$shared/ask.new"
+	mv "$shared/ask.new" "$shared/ask"
+	for ((tenth = 0; tenth < 10 * BOOT; tenth++)); do
+		if [ -e "$shared/answer" ]; then
+			cat "$shared/answer"
+			rm "$shared/answer"
+			return
+		fi
+		sleep 0.1
+	done
+	echo "nobody answers in $shared"
+	false
+}
+
 # ---- what is asked ----------------------------------------------------------
 
 # is WHAT WANTED ACTUAL
@@ -203,6 +228,28 @@ logged() {
 up() {
 	logged "$1" "multikernel-init: up kernel=${3//+/\\+} cpus=$2 memory=[1-9][0-9]*\$"
 }
+
+# beats NAME: its user space, which was told mk.act=beat, goes on from now.
+beats() {
+	local second lines=0 before=
+	for ((second = 0; second < BOOT; second++)); do
+		logged "$1" 'multikernel-init: up' >/dev/null || return
+		lines=$(grep -c 'multikernel-init: alive' "$scratch/log")
+		[ "$lines" -le "${before:=$lines}" ] || return 0
+		sleep 1
+	done
+	echo "$1 has written $lines lines, as before"
+	false
+}
+
+# overlap FILE FILE: these ranges.
+overlap() {
+	awk 'NR == FNR { start[NR] = $1; end[NR] = $1 + $2; next }
+		{ for (i in start) if ($1 < end[i] && start[i] < $1 + $2) found = 1 }
+		END { exit !found }' "$1" "$2"
+}
+
+free_slots() { is "the number of free slots" "$1" "$(checked slots_free)"; }
 
 # fails REGEX COMMAND...: COMMAND fails, and says so.
 fails() {

@@ -25,25 +25,12 @@ free_mib() { awk '$1 == "MemFree:" { print int($2 / 1024) }' /proc/meminfo; }
 
 runs() { load "$1" && start "$1" && up "$1" 1 "$RELEASE"; }
 
-# Where its memory starts and ends.
-ranges() { mkctl show --json "$1" | jq -r '.ranges[] | "\(.start) \(.start + .bytes)"'; }
-
-overlap() {
-	awk 'NR == FNR { start[NR] = $1; end[NR] = $2; next }
-		{ for (i in start) if ($1 < end[i] && start[i] < $2) found = 1 }
-		END { exit !found }' "$1" "$2"
-}
-
 # found TEXT in the memory that the file $scratch/used tells.
 found() {
-	local start end answer sum=0
-	while read -r start end; do
-		echo "$start $((end - start)) $1" >"$shared/ask.new"
-		mv "$shared/ask.new" "$shared/ask"
-		until [ -e "$shared/answer" ]; do sleep 0.1; done
-		answer=$(<"$shared/answer")
-		rm "$shared/answer"
-		echo "from $start to $end: $answer times"
+	local start bytes answer sum=0
+	while read -r start bytes; do
+		answer=$(ask "$shared" "$start $bytes $1") || return
+		echo "$bytes bytes at $start: $answer times"
 		sum=$((sum + answer))
 	done <"$scratch/used"
 	[ "$sum" -gt 0 ]

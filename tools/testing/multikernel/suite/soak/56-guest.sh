@@ -28,6 +28,10 @@ lab guest --cpus 4 --timeout 1500 -- env MK_KERNEL="$guest/vmlinuz" bash -c '
 	"$0/many.sh" 3 || status=1
 	exit $status' "$SELFTESTS" || status=1
 
+# They share a slot until one of them is lost in it.
+lab_held held --cpus 4 --timeout 600 -- env MK_KERNEL="$guest/vmlinuz" "$SELFTESTS/stuck.sh" ||
+	status=1
+
 "$TOP/tools/testing/multikernel/guest/build" agent-guest
 lab agent --cpus 4 --memory 2G --timeout 900 -- env MK_KERNEL="$guest/vmlinuz" \
 	"$SELFTESTS/agent.sh" "$BUILD/agent-guest.cpio" || status=1

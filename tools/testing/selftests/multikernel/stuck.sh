@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A CPU that does not take INIT: it, its slot and its memory are lost, and nothing else is.
+#
+#	stuck.sh DIRECTORY
+#
+# DIRECTORY is shared with somebody who can hold a CPU of the machine: asked by a file
+# "ask" to "hold N" or to "release N", they answer by a file "answer". There must be three
+# CPUs to lend.
+. "$(dirname "$0")/lib.sh"
+shared=$1
+
+begin() { create "$1" "$2" && load "$1" mk.act=beat && start "$1"; }
+
+# What this kernel says of it, which is all that it may complain of.
+loss='INIT does not stop CPU 3: it, and the memory that it may write to, are lost'
+
+calm() {
+	dmesg -c | tee -a "$scratch/all" |
+		grep -vE "$loss|CPU 3 is stuck in the trampoline" >"$scratch/dmesg"
+	not grep -E "$HARM" "$scratch/dmesg"
+}
+
+# has CPUS: these are this kernel's, and they work.
+has() {
+	local cpu
+	is "what is online" "$1" "$(</sys/devices/system/cpu/online)" || return
+	for cpu in $(cpus "$1"); do
+		timeout 60 taskset -c "$cpu" true || { echo "CPU $cpu does not work" && return 1; }
+	done
+}
+
+apart() {
+	ranges anew >"$scratch/anew" || return
+	if overlap "$scratch/lost" "$scratch/anew"; then
+		cat "$scratch/lost" "$scratch/anew"
+		return 1
+	fi
+}
+
+online_by_hand() { echo 1 >/sys/devices/system/cpu/cpu3/online; }
+
+slots=$(checked slots)
+check "an instance runs on two CPUs" begin lost 2-3
+check "and another beside it" begin other 1
+ranges lost >"$scratch/lost"
+taken=$((slots - $(checked slots_free)))
+
+check "the machine holds CPU 3" ask "$shared" hold 3
+check "its instance is killed" mkctl kill lost
+check "it is told why that did not go well" state lost crashed stuck
+check "and so is the host" tells "$loss" dmesg
+check "the host has its other CPU back, and works" has 0,2
+check "it does not try CPU 3" fails . online_by_hand
+check "what is left of the instance is not started" fails "could not be stopped" load lost
+check "nor started" fails . mkctl start lost
+check "the other one goes on" beats other
+check "nothing else is complained of" calm
+
+check "it is removed" mkctl rm lost
+check "its slot does not come back" free_slots $((slots - taken))
+check "one more instance boots" begin anew 2
+check "in other memory" apart
+check "CPU 3 cannot be lent" fails "CPU 3" create none 3
+
+check "the machine lets CPU 3 go on" ask "$shared" release 3
+check "what runs goes on: the new one" beats anew
+check "and the other one" beats other
+check "they are killed" mkctl kill anew other
+check "as anybody else" state anew stopped killed
+check "and so is the other" state other stopped killed
+check "the host has all but CPU 3" has 0-2
+check "they are removed" mkctl rm anew other
+check "one slot is lost" free_slots $((slots - 1))
+check "the module stays" fails "in use" rmmod multikernel
+check "nothing else is complained of" calm
+finish
