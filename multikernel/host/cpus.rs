@@ -19,6 +19,7 @@ use crate::{
     pure::{apicset::ApicSet, name::Name, slot::MAILBOX},
     sys::{ffi, guard, hotplug, module},
 };
+use core::ops::Deref;
 use kernel::{
     cpu::CpuId,
     prelude::*,
@@ -304,6 +305,42 @@ impl Drop for Lent {
             // What is stuck was reported, and is quarantined.
             let _ = self.try_give_back();
         }
+    }
+}
+
+/// CPUs in the order in which they were taken; they go back in reverse.
+pub(crate) struct LentCpus(KVec<Lent>);
+
+impl LentCpus {
+    pub(crate) const fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// Room for so many.
+    pub(crate) fn with_capacity(count: usize) -> Result<Self> {
+        Ok(Self(KVec::with_capacity(count, GFP_KERNEL)?))
+    }
+
+    pub(crate) fn push(&mut self, cpu: Lent) -> Result {
+        Ok(self.0.push(cpu, GFP_KERNEL)?)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Lent> {
+        self.0.pop()
+    }
+}
+
+impl Deref for LentCpus {
+    type Target = [Lent];
+
+    fn deref(&self) -> &[Lent] {
+        &self.0
+    }
+}
+
+impl Drop for LentCpus {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
     }
 }
 

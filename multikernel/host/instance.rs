@@ -6,7 +6,7 @@ use super::{
     bells::Bell,
     channel::Channel,
     console::Console,
-    cpus::Lent,
+    cpus::{Lent, LentCpus},
     events::Event,
     fail::{fail, report, Fail, Outcome},
     link::{Link, Question, Request, Seen, Why},
@@ -87,7 +87,7 @@ pub(crate) struct Channels {
 /// What it has, besides what [`Status`] tells of. Dropping any of it gives it back.
 struct Work {
     /// In the order in which they were taken; the first one boots.
-    lent: KVec<Lent>,
+    lent: LentCpus,
     running: Option<Running>,
     loaded: Option<Loaded>,
     /// Nothing was written to the memory since it was zeroed.
@@ -140,7 +140,7 @@ impl Instance {
                 later <- Later::new(console.clone()),
                 console,
                 work <- new_mutex!(Work {
-                    lent: KVec::new(),
+                    lent: LentCpus::new(),
                     running: None,
                     loaded: None,
                     clean: true,
@@ -377,18 +377,18 @@ impl Instance {
             let link = Link::new(&self.name, node, pace, switchboard, console)?;
 
             let start = Instant::<Monotonic>::now();
-            let mut lent = KVec::with_capacity(cpus.len(), GFP_KERNEL)?;
+            let mut lent = LentCpus::with_capacity(cpus.len())?;
             let expedited = Expedited::new();
             for &cpu in &cpus {
                 let link = link.clone();
                 let cpu = Lent::take(cpu, &self.name, low.clone(), memory.clone(), link)?;
-                lent.push(cpu, GFP_KERNEL)?;
+                lent.push(cpu)?;
             }
             drop(expedited);
             self.status.lock().take_ns = start.elapsed().as_nanos();
 
             let mut ids = KVec::with_capacity(lent.len(), GFP_KERNEL)?;
-            for cpu in &lent {
+            for cpu in lent.iter() {
                 ids.push(cpu.apic().raw(), GFP_KERNEL)?;
             }
             let doorbell = self.held_bell()?.doorbell()?;
@@ -680,10 +680,10 @@ impl Instance {
         if work.lent.is_empty() {
             return;
         }
-        for cpu in &work.lent {
+        for cpu in work.lent.iter() {
             cpu.stop();
         }
-        for cpu in &work.lent {
+        for cpu in work.lent.iter() {
             // Parking it proves that it has stopped. Then it waits for SIPI, as the memory that it
             // is parked in may soon be another kernel's.
             if cpu.park(None).is_err() {
@@ -706,7 +706,7 @@ impl Instance {
         if work.lent.is_empty() {
             return;
         }
-        for cpu in &work.lent {
+        for cpu in work.lent.iter() {
             cpu.stop();
         }
         let ended = time::boottime();
