@@ -374,7 +374,7 @@ impl Instance {
             let pace = self.with_status(|status| status.pace);
             let switchboard = self.switchboard()?;
             let console = self.console.clone();
-            let link = Link::new(&self.name, node, pace, switchboard, console)?;
+            let link = Link::new(&self.name, loaded.is_guest(), node, pace, switchboard, console)?;
 
             let start = Instant::<Monotonic>::now();
             let mut lent = LentCpus::with_capacity(cpus.len())?;
@@ -410,9 +410,7 @@ impl Instance {
                     None => cpu.park(Some(entry.cr3))?,
                 }
             }
-            if work.loaded.as_ref().is_some_and(Loaded::is_guest) {
-                link.open_early()?;
-            }
+            link.open_early()?;
             self.status.lock().started = time::boottime();
             let running = Running::new();
             // It writes over the image from its first instructions on: that can be started once.

@@ -47,14 +47,17 @@ const AGENT_AT: u64 = CHANNELS_AT + CHANNELS_MAX as u64 * ENTRY_BYTES as u64;
 const AREA_BYTES: u64 = AGENT_AT + PAGE;
 const CONTROL_RING: u64 = 2 * PAGE;
 const CONTROL_AT: u64 = AREA_BYTES;
-/// Room for all that a kernel has to say when its console is made, in lines of a ring.
-const SHOWN_RING: u64 = 128 * PAGE;
+/// Room for most of what a kernel has to say when its console is made, should this one not have
+/// come to read until then; of more it would not keep the beginning.
+const SHOWN_RING: u64 = 16 * PAGE;
 const TYPED_RING: u64 = PAGE;
 const CONSOLE_AT: u64 = CONTROL_AT + 2 * half_bytes(CONTROL_RING);
 const DOWN_AT: u64 = CONSOLE_AT + half_bytes(TYPED_RING) + half_bytes(SHOWN_RING);
-const EARLY_AT: u64 = DOWN_AT + PAGE;
-const EARLY_RING: u64 = 16 * PAGE;
-const BYTES: u64 = EARLY_AT + half::DATA as u64 + half_bytes(EARLY_RING);
+const BYTES: u64 = DOWN_AT + PAGE;
+/// Only where the kernel knows what it is.
+const EARLY_AT: u64 = BYTES;
+const EARLY_RING: u64 = 8 * PAGE;
+const BYTES_GUEST: u64 = EARLY_AT + half::DATA as u64 + half_bytes(EARLY_RING);
 const _: () = assert!(AGENT_AT % PAGE == 0);
 
 /// Half a channel, with a ring of `ring` bytes.
@@ -128,8 +131,8 @@ pub(crate) struct Link {
     terminal: View,
     /// Where a kernel that knows what it is tells its end.
     down: View,
-    /// The halves of its early console; the host's has no data.
-    early: View,
+    /// The halves of its early console, if it knows what it is; the host's has no data.
+    early: Option<View>,
     console: Arc<Console>,
     switchboard: Arc<Switchboard>,
     caller: Arc<Caller>,
@@ -260,12 +263,13 @@ impl Link {
     /// Takes the pages, for a run of the instance `name`.
     pub(crate) fn new(
         name: &Name,
+        is_guest: bool,
         node: i32,
         pace: Option<Pace>,
         switchboard: Arc<Switchboard>,
         console: Arc<Console>,
     ) -> Outcome<Arc<Self>> {
-        let memory = Self::take_pages(name, node)?;
+        let memory = Self::take_pages(name, if is_guest { BYTES_GUEST } else { BYTES }, node)?;
         let part = |at: u64, bytes: u64| Part::new(&memory, at as usize, bytes as usize);
         let view = |at: u64, own: u64, other: u64| {
             Some(View {
@@ -274,15 +278,16 @@ impl Link {
             })
         };
         let ring = half_bytes(CONTROL_RING);
-        let (Some(area), Some(control), Some(terminal), Some(down), Some(early)) = (
+        let (Some(area), Some(control), Some(terminal), Some(down)) = (
             view(0, AGENT_AT, AREA_BYTES - AGENT_AT),
             view(CONTROL_AT, ring, ring),
             view(CONSOLE_AT, half_bytes(TYPED_RING), half_bytes(SHOWN_RING)),
             view(DOWN_AT, 0, PAGE),
-            view(EARLY_AT, half::DATA as u64, half_bytes(EARLY_RING)),
         ) else {
             return Err(EFAULT.into());
         };
+        // The pages of others end before.
+        let early = view(EARLY_AT, half::DATA as u64, half_bytes(EARLY_RING));
         let directory = Directory::new(area.clone(), CHANNELS_AT as usize);
         let inner = Inner::new(directory)?;
         let link = Arc::pin_init(
@@ -312,9 +317,9 @@ impl Link {
 
     /// Not inlined: the caller's stack frame is large enough.
     #[inline(never)]
-    fn take_pages(name: &Name, node: i32) -> Outcome<Arc<Shared>> {
+    fn take_pages(name: &Name, bytes: u64, node: i32) -> Outcome<Arc<Shared>> {
         let shared = Shared::allocate(
-            BYTES,
+            bytes,
             node,
             core::format_args!("multikernel: {name} (shared)"),
         );
@@ -322,7 +327,7 @@ impl Link {
             fail!(
                 errno,
                 "{} KiB of contiguous memory, to be shared with the instance, cannot be had",
-                BYTES >> 10
+                bytes >> 10
             )
         })?;
         Ok(Arc::new(memory, GFP_KERNEL)?)
@@ -477,15 +482,17 @@ impl Link {
     }
 
     /// Where such a kernel's early console is, and the size of its data.
-    pub(crate) fn early_console(&self) -> Result<(u64, Size)> {
-        let size = Size::new(EARLY_RING).ok_or(EINVAL)?;
-        Ok((self.early.own.address(), size))
+    pub(crate) fn early_console(&self) -> Option<(u64, Size)> {
+        let early = self.early.as_ref()?;
+        Some((early.own.address(), Size::new(EARLY_RING)?))
     }
 
-    /// Looks there from now on.
+    /// Looks there from now on, if there is one.
     pub(crate) fn open_early(&self) -> Result {
-        let (_, size) = self.early_console()?;
-        self.console.open_early(self.early.clone(), size)
+        match (&self.early, self.early_console()) {
+            (Some(early), Some((_, size))) => self.console.open_early(early.clone(), size),
+            _ => Ok(()),
+        }
     }
 
     /// Why such a kernel has ended, if it has.

@@ -368,7 +368,7 @@ impl Loaded {
         let Some(guest) = self.guest else {
             return Ok(0);
         };
-        let (console, console_size) = link.early_console()?;
+        let (console, console_size) = link.early_console().ok_or(EINVAL)?;
         let config = guest::Config {
             down: link.down(),
             doorbell,

@@ -16,10 +16,8 @@ use crate::{Result, MARK};
 
 /// An instance's memory, in bytes: as much as a peer has.
 const MEMORY: u64 = 256 << 20;
-/// And where many instances are wanted.
+/// And where little is enough.
 const MEMORY_SMALL: u64 = 128 << 20;
-/// As many of them.
-const MANY: usize = 8;
 
 /// No instance boots for so long, and no peer.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -134,7 +132,7 @@ impl Lab<'_> {
 
     /// A CPU goes to an instance and comes back; and the same without an instance.
     fn cpu(&self) -> Result<()> {
-        let online = format!("/sys/devices/system/cpu/cpu{}/online", self.cpu);
+        let online = self.online();
         let begin = Instant::now();
         fs::write(&online, "0")?;
         fs::write(&online, "1")?;
@@ -167,20 +165,29 @@ impl Lab<'_> {
         Ok(())
     }
 
-    /// What an instance costs beyond its memory, and what of that all together do not give back, in
-    /// KiB.
+    /// What an instance that runs costs its host beyond its memory, and what of that does not come
+    /// back, in KiB. What goes and comes with a CPU that is offline is not counted.
     fn memory(&self) -> Result<(f64, f64)> {
-        let before = free_memory()?;
-        let mut instances = Vec::with_capacity(MANY);
-        for n in 0..MANY {
-            let instance = self.create(&format!("bench-{n}"), MEMORY_SMALL)?;
-            load(&instance, self.files.kernel, self.files.initrd, "")?;
-            ready(&instance)?;
-            instances.push(instance);
-        }
-        let lost = (before - free_memory()?) / MANY as f64 - (MEMORY_SMALL >> 10) as f64;
-        drop(instances);
-        Ok((lost, before - free_memory()?))
+        let before = self.free_without_cpu()?;
+        let instance = self.prepare("mk_bench=stay", MEMORY)?;
+        instance.start()?;
+        wait_until("the instance's init", || init_tsc(&instance))?;
+        let lost = before - free_memory()? - (MEMORY >> 10) as f64;
+        drop(instance);
+        Ok((lost, before - self.free_without_cpu()?))
+    }
+
+    /// The file that switches the CPU.
+    fn online(&self) -> String {
+        format!("/sys/devices/system/cpu/cpu{}/online", self.cpu)
+    }
+
+    fn free_without_cpu(&self) -> Result<f64> {
+        let online = self.online();
+        fs::write(&online, "0")?;
+        let free = free_memory();
+        fs::write(&online, "1")?;
+        free
     }
 
     /// What an instance that has nothing to do makes the host do.
@@ -188,11 +195,15 @@ impl Lab<'_> {
         let instance = self.prepare("mk_bench=stay", MEMORY)?;
         instance.start()?;
         wait_until("the instance's init", || init_tsc(&instance))?;
+        let workers = Workers::watch()?;
         let before = Disturbances::read()?;
         sleep(WATCH);
         let after = Disturbances::read()?;
         sample("interrupts", after.interrupts - before.interrupts);
-        sample("wake-ups", after.wake_ups - before.wake_ups);
+        sample(
+            "wake-ups",
+            after.wake_ups - before.wake_ups + workers.woken()?,
+        );
         instance.kill()?;
         Ok(())
     }
@@ -353,6 +364,35 @@ impl Disturbances {
             interrupts: interrupts + others,
             wake_ups: wake_ups.ok_or("the threads of the module's lines are not there")?,
         })
+    }
+}
+
+/// What is traced of the host's workers, which do what the module has to do later.
+struct Workers;
+
+impl Workers {
+    const TRACING: &str = "/sys/kernel/tracing";
+    const EVENT: &str = "events/workqueue/workqueue_execute_start/enable";
+
+    fn watch() -> Result<Self> {
+        let tracing = Path::new(Self::TRACING);
+        if !tracing.join("trace").exists() {
+            command(Command::new("mount").args(["-t", "tracefs", "tracefs", Self::TRACING]))?;
+        }
+        fs::write(tracing.join("trace"), "")?;
+        fs::write(tracing.join(Self::EVENT), "1")?;
+        Ok(Self)
+    }
+
+    /// How often they did something of the module.
+    fn woken(self) -> Result<f64> {
+        let tracing = Path::new(Self::TRACING);
+        fs::write(tracing.join(Self::EVENT), "0")?;
+        let trace = fs::read_to_string(tracing.join("trace"))?;
+        if !trace.contains("workqueue_execute_start:") {
+            return Err("no worker of the host did anything: they are not traced".into());
+        }
+        Ok(trace.matches("[multikernel]").count() as f64)
     }
 }
 

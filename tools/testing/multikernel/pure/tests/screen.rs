@@ -42,13 +42,48 @@ fn what_is_shown_is_read() {
 }
 
 #[test]
+fn a_line_in_pieces_is_one_message() {
+    let ram = Ram::new(4096);
+    let (mut screen, mut receiver) = ends(&ram);
+    assert!(receiver.wait());
+    let line = format!("{}\r\n", "x".repeat(78));
+    for piece in line.as_bytes().chunks(16) {
+        assert!(!screen.bell());
+        assert_eq!(screen.show(piece, false), piece.len());
+    }
+    assert!(screen.bell());
+    assert_eq!(receiver.receive(&mut [0; 4096]), Ok(80));
+    assert_eq!(read(&mut receiver), "");
+}
+
+#[test]
+fn a_line_without_end_is_shown_before_what_comes_next() {
+    let ram = Ram::new(4096);
+    let (mut screen, mut receiver) = ends(&ram);
+    assert_eq!(screen.show(b"of the kernel, ", false), 15);
+    assert_eq!(read(&mut receiver), "");
+    assert_eq!(screen.show(b"of a program", true), 12);
+    assert_eq!(read(&mut receiver), "of the kernel, of a program");
+    // Or when it is too long.
+    let piece = [b'x'; 100];
+    for _ in 0..3 {
+        assert_eq!(screen.show(&piece, false), piece.len());
+    }
+    assert_eq!(read(&mut receiver).len(), 200);
+    let long = [b'y'; 1000];
+    assert_eq!(screen.show(&long, false), long.len());
+    let shown = read(&mut receiver);
+    assert_eq!(shown, format!("{}{}", "x".repeat(100), "y".repeat(1000)));
+}
+
+#[test]
 fn who_cannot_wait_is_told_of_later() {
     let ram = Ram::new(4096);
     let (mut screen, mut receiver) = ends(&ram);
-    // As the kernel prints: 16 bytes at a time, each in a line of the ring; one line is free.
+    // Each in a line of the ring, one of which is free.
     let lines = 4096 / 64 - 1;
     for n in 0..lines + 100 {
-        assert_eq!(screen.show(format!("{n:<16}").as_bytes(), false), 16);
+        assert_eq!(screen.show(format!("{n:<15}\n").as_bytes(), false), 16);
     }
     let shown = read(&mut receiver);
     let numbers: Vec<usize> = shown
@@ -56,14 +91,14 @@ fn who_cannot_wait_is_told_of_later() {
         .map(|n| n.parse().unwrap())
         .collect();
     assert_eq!(numbers, (0..lines).collect::<Vec<_>>());
-    assert_eq!(screen.show(b"more", false), 4);
+    assert_eq!(screen.show(b"more\n", false), 5);
     assert_eq!(
         read(&mut receiver),
-        "\r\n[1600 bytes are missing here]\r\nmore"
+        "\r\n[1600 bytes are missing here]\r\nmore\n"
     );
     // It is told once.
-    screen.show(b"more", false);
-    assert_eq!(read(&mut receiver), "more");
+    screen.show(b"more\n", false);
+    assert_eq!(read(&mut receiver), "more\n");
 }
 
 #[test]
@@ -87,7 +122,7 @@ fn what_is_missing_waits_for_room_too() {
     let ram = Ram::new(4096);
     let (mut screen, mut receiver) = ends(&ram);
     while screen.show(&[b'x'; 56], true) > 0 {}
-    assert_eq!(screen.show(b"lost", false), 4);
+    assert_eq!(screen.show(b"lost\n", false), 5);
     // There is room for less than both.
     receiver.receive(&mut [0; 64]).unwrap();
     assert_eq!(screen.show(b"kept", true), 0);
