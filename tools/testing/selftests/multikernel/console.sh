@@ -124,7 +124,8 @@ check "as the log has it" is_the_log
 check "a shell answers at a terminal" at blue 'keys \r' "expect $PROMPT" \
 	'type echo it-is-$((6*7))' 'expect it-is-42' \
 	'type tty' 'expect /dev/hvc0' \
-	'type echo begin-$((6*7)); cat' 'expect begin-42' 'keys \x03' "expect $PROMPT" \
+	'type echo begin-$((6*7)); cat' 'expect begin-42' \
+	'type is-it-read' 'expect is-it-read\s+is-it-read' 'keys \x03' "expect $PROMPT" \
 	'type echo still-$((40+2))' 'expect still-42' \
 	'keys \x1d' 'expect left the console' 'end 0'
 check "what the kernel writes comes there, too" at blue 'keys \r' "expect $PROMPT" \

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 grep -q 'x2apic mode' "$scratch/boot" || skip_all "the host is not in x2APIC mode"
-modprobe msr || skip_all "the module msr is not there"
+modprobe msr 2>/dev/null || [ -e /dev/cpu/0/msr ] || skip_all "the module msr is not there"
 
 # Bits 10 and 11 of IA32_APIC_BASE: x2APIC mode, and on.
 apic_base() {
