@@ -392,14 +392,16 @@ impl Instance {
                 ids.push(cpu.apic().raw(), GFP_KERNEL)?;
             }
             let doorbell = self.held_bell()?.doorbell()?;
+            let open = memory.open()?;
             let entry = work.loaded.as_ref().ok_or(EBADFD)?.prepare(
-                &memory.open()?,
+                &open,
                 &low,
                 &ids,
                 self.host.spare_apic_id()?,
                 doorbell,
                 &link,
             )?;
+            open.close().map_err(memory::exposed)?;
             let run = self.with_status(|status| status.life.runs()) + 1;
             link.publish(run, &ids, doorbell)?;
             let (first, others) = lent.split_first().ok_or(EBADFD)?;

@@ -11,7 +11,7 @@ impl Take for Host {
         let instance = self.instances().find(|instance| instance.id() == id);
         let result = match &instance {
             Some(instance) => instance.load(false, |memory, config, watch| {
-                Loaded::from_kexec(&memory, image, config, watch)
+                Loaded::from_kexec(memory, image, config, watch)
             }),
             None => Err(fail!(ENOENT, "there is no instance with the id {id}")),
         };

@@ -7,7 +7,7 @@ use super::{
     link::Link,
     memory::{Memory, Open},
     slots::{Low, Slot},
-    unpacking::{Plan, Stopwatch, Unpacking, Zstd},
+    unpacking::{Placed, Plan, Stopwatch, Unpacking, Zstd},
 };
 use crate::{
     arch::x86::{self, trampoline},
@@ -61,7 +61,7 @@ enum Kernel {
 
 impl Kernel {
     /// What was unpacked, once it is there; `None`: the kernel does that itself.
-    fn vmlinux(&self) -> Result<Option<Vmlinux>> {
+    fn vmlinux(&self) -> Placed {
         match self {
             Self::Placed(vmlinux) => Ok(*vmlinux),
             Self::Unpacking(unpacking) => unpacking.finish(),
@@ -162,7 +162,7 @@ impl Loaded {
         loaded.kernel = if plan.zstd.is_some() {
             Kernel::Unpacking(Unpacking::begin(plan, memory, contents, watch.clone())?)
         } else {
-            let vmlinux = plan.follow(&memory, &contents)?;
+            let vmlinux = plan.follow(memory, &contents)?;
             watch.stop();
             Kernel::Placed(vmlinux)
         };
@@ -171,7 +171,7 @@ impl Loaded {
 
     /// The same with what kexec has read. It takes that back, so all is done here.
     pub(crate) fn from_kexec(
-        memory: &Open,
+        memory: Open,
         image: &kexec::Image<'_>,
         config: &cmdline::Config,
         watch: &Stopwatch,
@@ -182,7 +182,7 @@ impl Loaded {
         };
         let initrd = image.initrd.map(Initrd::Read);
         let (mut loaded, plan) =
-            Self::place(memory, image.kernel, initrd, image.cmdline, config, trust)?;
+            Self::place(&memory, image.kernel, initrd, image.cmdline, config, trust)?;
         loaded.kernel = Kernel::Placed(plan.follow(memory, image.kernel)?);
         watch.stop();
         Ok(loaded)
@@ -263,10 +263,8 @@ impl Loaded {
 
     /// Returns when the kernel is in its place.
     pub(crate) fn finish(&self) -> Outcome {
-        self.kernel
-            .vmlinux()
-            .map(drop)
-            .map_err(|errno| fail!(errno, "the kernel cannot be put into the instance's memory"))
+        self.kernel.vmlinux()?;
+        Ok(())
     }
 
     pub(crate) fn trust(&self) -> Trust {

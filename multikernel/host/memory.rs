@@ -3,7 +3,7 @@
 //! The memory of an instance.
 
 use super::{
-    fail::{fail, Outcome},
+    fail::{fail, Fail, Outcome},
     pools::{Claim, Pools},
 };
 use crate::{
@@ -167,12 +167,7 @@ impl Memory {
                 .iter()
                 .position(|piece| piece.memory.start() > share.start())
                 .unwrap_or(pieces.len());
-            let memory = Foreign::new(share, !is_dumped).map_err(|errno| {
-                fail!(
-                    errno,
-                    "the instance's memory cannot be kept from the host: free memory first"
-                )
-            })?;
+            let memory = Foreign::new(share, !is_dumped).map_err(exposed)?;
             let piece = Piece {
                 _name: name,
                 memory,
@@ -225,7 +220,7 @@ impl Memory {
     }
 
     /// Opens it to be written. The caller has it to itself: its instance is stopped, and nobody
-    /// else loads it, or opens it, until the result is dropped.
+    /// else loads it, or opens it, until the result is closed, or dropped.
     pub(crate) fn open(self: &Arc<Self>) -> Outcome<Open> {
         // Pages with one stay hidden.
         if !self.contiguous().all(Foreign::is_whole) {
@@ -235,21 +230,45 @@ impl Memory {
             ));
         }
         // Dropped on an error, too.
-        let open = Open(self.clone());
+        let open = Open {
+            memory: self.clone(),
+            is_shown: true,
+        };
         self.contiguous().try_for_each(Foreign::show)?;
         Ok(open)
     }
 }
 
 /// The memory of an instance that is stopped, while the host writes it.
-pub(crate) struct Open(Arc<Memory>);
+pub(crate) struct Open {
+    memory: Arc<Memory>,
+    /// Until this ends.
+    is_shown: bool,
+}
 
 impl Open {
     fn contiguous(&self) -> impl Iterator<Item = &Contig> {
-        self.0.contiguous().map(|memory| {
-            // SAFETY: It was shown when this was made, and is hidden when this is dropped.
+        self.memory.contiguous().map(|memory| {
+            // SAFETY: It was shown when this was made, and is hidden when this ends.
             unsafe { memory.pages() }
         })
+    }
+
+    /// Hides it again. What is in it is not to be started on an error.
+    pub(crate) fn close(mut self) -> Result {
+        self.hide()
+    }
+
+    /// As much of it as can be.
+    fn hide(&mut self) -> Result {
+        let mut result = Ok(());
+        if self.is_shown {
+            for memory in self.memory.contiguous() {
+                result = result.and(memory.hide());
+            }
+            self.is_shown = result.is_err();
+        }
+        result
     }
 
     /// The piece in which physical address `at` lies.
@@ -272,23 +291,29 @@ impl Deref for Open {
     type Target = Memory;
 
     fn deref(&self) -> &Memory {
-        &self.0
+        &self.memory
     }
 }
 
 impl Drop for Open {
+    /// Nothing is started in what was not closed.
     fn drop(&mut self) {
-        for memory in self.0.contiguous() {
-            if let Err(errno) = memory.hide() {
-                pr_warn!(
-                    "{} MiB at {:#x} stay in the direct map (error {})\n",
-                    memory.bytes() >> 20,
-                    memory.start(),
-                    errno.to_errno()
-                );
-            }
+        if let Err(errno) = self.hide() {
+            pr_warn!(
+                "memory of an instance, from {:#x} on, stays in the direct map (error {})\n",
+                self.memory.address(0).unwrap_or(0),
+                errno.to_errno()
+            );
         }
     }
+}
+
+/// Why memory is not given, or not used: this kernel could write to it by mistake.
+pub(crate) fn exposed(errno: Error) -> Fail {
+    fail!(
+        errno,
+        "the instance's memory cannot be kept from the host: free memory first"
+    )
 }
 
 impl crate::pure::memory::Memory for Memory {
@@ -379,7 +404,7 @@ impl Source for Node {
     }
 }
 
-fn too_much(bytes: u64, largest: u64) -> super::fail::Fail {
+fn too_much(bytes: u64, largest: u64) -> Fail {
     let bytes = bytes >> 20;
     if largest == 0 {
         return fail!(

@@ -2,7 +2,10 @@
 
 //! Getting a kernel to its place in an instance's memory, which takes long if it is unpacked.
 
-use super::memory::Open;
+use super::{
+    fail::{fail, Fail},
+    memory::{exposed, Open},
+};
 use crate::{
     pure::{
         bzimage::Image,
@@ -38,19 +41,46 @@ pub(super) struct Zstd {
     pub(super) random: Option<u64>,
 }
 
+/// What became of a kernel: what it is now, if it was unpacked.
+pub(super) type Placed = core::result::Result<Option<Vmlinux>, Unplaced>;
+
+/// Why a kernel is not in its place.
+#[derive(Clone, Copy)]
+pub(super) enum Unplaced {
+    Unwritten(Error),
+    Exposed(Error),
+}
+
+impl From<Unplaced> for Fail {
+    fn from(why: Unplaced) -> Self {
+        match why {
+            Unplaced::Unwritten(errno) => {
+                fail!(errno, "the kernel cannot be put into the instance's memory")
+            }
+            Unplaced::Exposed(errno) => exposed(errno),
+        }
+    }
+}
+
 impl Plan {
-    /// Puts the kernel in `file` there. Returns what it is now, if it was unpacked.
-    pub(super) fn follow(&self, memory: &Open, file: &[u8]) -> Result<Option<Vmlinux>> {
+    /// Puts the kernel in `file` there, and closes `memory`.
+    pub(super) fn follow(&self, memory: Open, file: &[u8]) -> Placed {
         let unpacked = self
             .zstd
             .as_ref()
-            .and_then(|zstd| self.unpack(zstd, memory, file));
+            .and_then(|zstd| self.unpack(zstd, &memory, file));
         if unpacked.is_none() {
-            let start = self.image.kernel_offset() as usize;
-            let kernel = file.get(start..start + self.image.kernel_size() as usize);
-            memory.write(self.at, kernel.ok_or(ENOEXEC)?)?;
+            self.copy(&memory, file).map_err(Unplaced::Unwritten)?;
         }
+        memory.close().map_err(Unplaced::Exposed)?;
         Ok(unpacked)
+    }
+
+    /// As it is.
+    fn copy(&self, memory: &Open, file: &[u8]) -> Result {
+        let start = self.image.kernel_offset() as usize;
+        let kernel = file.get(start..start + self.image.kernel_size() as usize);
+        memory.write(self.at, kernel.ok_or(ENOEXEC)?)
     }
 
     /// `None` if it cannot be done here, whatever the reason.
@@ -115,10 +145,10 @@ struct Job {
     progress: Mutex<Progress>,
 }
 
-enum Progress {
-    /// Nobody has begun.
-    Waiting(Open, Contents),
-    Done(Result<Option<Vmlinux>>),
+struct Progress {
+    /// Until somebody begins.
+    waiting: Option<(Open, Contents)>,
+    placed: Placed,
 }
 
 impl Unpacking {
@@ -132,7 +162,10 @@ impl Unpacking {
             pin_init!(Job {
                 plan,
                 watch,
-                progress <- new_mutex!(Progress::Waiting(memory, file)),
+                progress <- new_mutex!(Progress {
+                    waiting: Some((memory, file)),
+                    placed: Ok(None),
+                }),
             }),
             GFP_KERNEL,
         )?;
@@ -142,22 +175,19 @@ impl Unpacking {
     }
 
     /// Returns when it is done, by the thread or, if that has not begun yet, by the caller.
-    pub(super) fn finish(&self) -> Result<Option<Vmlinux>> {
+    pub(super) fn finish(&self) -> Placed {
         self.job.finish()
     }
 }
 
 impl Job {
-    fn finish(&self) -> Result<Option<Vmlinux>> {
+    fn finish(&self) -> Placed {
         let mut progress = self.progress.lock();
-        let result = match &*progress {
-            Progress::Done(result) => return *result,
-            Progress::Waiting(memory, file) => self.plan.follow(memory, file),
-        };
-        // The file is needed no more, and the memory is not to be written any more.
-        *progress = Progress::Done(result);
-        self.watch.stop();
-        result
+        if let Some((memory, file)) = progress.waiting.take() {
+            progress.placed = self.plan.follow(memory, &file);
+            self.watch.stop();
+        }
+        progress.placed
     }
 }
 

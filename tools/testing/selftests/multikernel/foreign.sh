@@ -6,8 +6,8 @@
 #
 #	foreign.sh DIRECTORY MODULE
 #
-# DIRECTORY is that of stray.ko (tools/testing/multikernel/stray). MODULE is this
-# module, which is loaded anew.
+# DIRECTORY is that of stray.ko and shown.ko (tools/testing/multikernel/stray). MODULE
+# is this module, which is loaded anew.
 . "$(dirname "$0")/lib.sh"
 directory=$1
 MODULE=$2
@@ -28,6 +28,29 @@ at() {
 		offset=$((offset - bytes))
 	done < <(ranges "$1")
 	return 1
+}
+
+# strays NAME [ADDRESS]: stray writes to its memory, and there, fault, and nothing of
+# them lands.
+strays() {
+	local name=$1 start bytes address
+	while read -r start bytes; do
+		for address in "$start" "${2:-$start}" $((start + bytes / 2)) $((start + bytes - 8)); do
+			fails 'Bad address' stray "$address" 'strayed!' || return
+		done
+	done < <(ranges "$name")
+	lacks "$name" 'strayed!'
+}
+
+# Once its kernel is unpacked.
+unpacked() {
+	local tenth
+	for ((tenth = 0; tenth < 10 * BOOT; tenth++)); do
+		[ "$(mkctl show --json "$1" | jq .ready_ns)" = null ] || return 0
+		sleep 0.1
+	done
+	echo "$1 is still not unpacked"
+	false
 }
 
 # in_kcore FILE: /proc/kcore has something of the ranges in that file.
@@ -66,8 +89,13 @@ check "an instance has memory" create still 1
 ranges still >"$scratch/still"
 address=$(at still $((5 << 20)))
 if [ -n "$hides" ]; then
-	check "a stray write faults" fails 'Bad address' stray "$address" 'strayed!'
+	check "stray writes fault" strays still "$address"
 	check "all of its memory is zero" fast still zero
+	check "what is no kernel is not loaded" fails 'kernel' load still '' "$MK_ROOTFS"
+	check "stray writes fault then" strays still "$address"
+	check "a kernel is" load still
+	check "it is unpacked" unpacked still
+	check "stray writes fault before it is started" strays still "$address"
 else
 	check "a stray write lands" stray "$address" 'strayed!'
 	check "there" is "the place" $((5 << 20)) "$(fast still find 'strayed!')"
@@ -81,22 +109,11 @@ ranges foreign >"$scratch/foreign"
 offset=$(fast foreign find 'Run /init as init process' | cut -d' ' -f1)
 check "its log is in its memory" [ -n "$offset" ]
 page=$(($(at foreign "${offset:-0}") & -4096))
-strays() {
-	local start bytes
-	while read -r start bytes; do
-		for address in "$start" "$page" $((start + bytes / 2)) $((start + bytes - 8)); do
-			fails 'Bad address' stray "$address" 'strayed!' || return
-		done
-	done <"$scratch/foreign"
-}
 if [ -n "$hides" ]; then
-	check "stray writes to it fault" strays
-	check "nothing of them is there" lacks foreign 'strayed!'
+	check "stray writes to it fault" strays foreign "$page"
 	check "the host reads its log all the same" logged foreign 'Run /init as init process'
 	check "it does not notice" state foreign running none
 fi
-check "/dev/mem does not show it" \
-	fails 'not permitted' dd if=/dev/mem of=/dev/null bs=4096 count=1 skip=$((page / 4096))
 if [ -r /proc/kcore ]; then
 	code=$((16#$(sed -n 's/^ *\([0-9a-f]*\)-.* : Kernel code$/\1/p' /proc/iomem)))
 	check "/proc/kcore has this kernel" pages kcore "$code" 4096
@@ -106,12 +123,38 @@ else
 fi
 check "its pages are offline" offline "$scratch/foreign" all
 check "it is killed" mkctl kill foreign
+[ -z "$hides" ] || check "stray writes to what is left of it fault" strays foreign "$page"
 check "it is loaded again" load foreign
 check "and boots" start foreign
-[ -z "$hides" ] || check "stray writes to it fault" strays
+[ -z "$hides" ] || check "stray writes to it fault" strays foreign "$page"
 check "it is removed" remove foreign
 check "no page is offline any more" offline "$scratch/foreign" none
 check "the host is unharmed" unharmed
+
+# ---- one that cannot be hidden ----------------------------------------------------
+
+if [ -n "$hides" ]; then
+	check "an instance has memory" create shown 1
+	check "nothing can be hidden now" insmod "$directory/shown.ko"
+	check "no other one gets memory" fails 'cannot be kept from the host' create other 2
+	check "nor is it left behind" tells '^shown$' names
+	check "where a kernel cannot be hidden" load shown
+	check "it is not started" fails 'cannot be kept from the host' start shown
+	check "things can be hidden again" rmmod shown
+	check "what was shown once is not started" fails 'cannot be kept' mkctl start shown
+	check "it is loaded again" load shown
+	check "it is unpacked" unpacked shown
+	check "nothing can be hidden now" insmod "$directory/shown.ko"
+	check "where it cannot be hidden again it is not started" \
+		fails 'cannot be kept from the host' start shown
+	check "its kernel is still there" state shown loaded none
+	check "things can be hidden again" rmmod shown
+	check "its CPU is the host's" unharmed
+	check "it boots" start shown
+	check "stray writes to it fault" strays shown
+	check "it is removed" remove shown
+	check "the host is unharmed" unharmed
+fi
 
 # ---- memory that fails --------------------------------------------------------------
 
