@@ -34,10 +34,11 @@ come_back() {
 		xargs -0 git -C "$tree" am -q
 }
 
-# A file of ours is there as it is here.
+# All files of ours that patches say they bring are there as they are here.
 same() {
-	local file
-	git -C "$TOP" ls-files multikernel rust include | while read -r file; do
+	local file overlays
+	mapfile -t overlays < <(sed -n 's/^Overlay: //p' "$TOP"/patches/[0-9]*.patch)
+	git -C "$TOP" ls-files -- "${overlays[@]}" | while read -r file; do
 		cmp "$TOP/$file" "$tree/$file" || return 1
 	done
 }
