@@ -16,7 +16,7 @@ use_host() {
 	HOST=$1
 	# shellcheck disable=SC2034
 	case $HOST in
-	own | debug | patched | builtin | guest) INSIDE=$PIN_FLAVOUR ;;
+	own | debug | patched | builtin | signed | guest) INSIDE=$PIN_FLAVOUR ;;
 	*) INSIDE=$HOST ;;
 	esac
 	[ -f "$(KVER=$HOST "$TOP/scripts/module" path)" ] || KVER=$HOST "$TOP/scripts/module" build
