@@ -130,6 +130,9 @@ TEST_F_TIMEOUT(memory, where_it_comes_from, TIMEOUT)
 	EXPECT_LT(0, nodes);
 	EXPECT_EQ(-ENOMEM, mk_set_memory_of(self->instance, 1ULL << 40, MK_NODE_ANY, &largest));
 	EXPECT_GE(free + MK_MEMORY_NOISE, largest);
+	/* Nor is it much more, while nothing has taken memory to pieces. */
+	EXPECT_GE(largest + 256 * MIB, free);
+	EXPECT_OK(mk_set_memory(self->instance, largest));
 
 	ASSERT_OK(mk_set_memory(self->instance, 4 * MEMORY));
 	ASSERT_EQ(count, mk_pools(self->device, entries, ARRAY_LEN(entries)));

@@ -75,6 +75,8 @@ check "it is removed" remove small
 check "the host writes to its free memory" fill
 before=$(free_mib)
 largest=$(mkctl create huge --cpus 1 --memory 1T 2>&1 | grep -oE '[0-9]+ MiB can' | grep -oE '[0-9]+')
+check "people are told where memory comes from" \
+	tells '^run-time +0 +- +[0-9]+ [MG]iB +[0-9]+ [MG]iB +-$' mkctl pool
 check "too much is refused, and the largest told: ${largest:-no} MiB of $before free" [ "${largest:-0}" -gt 0 ]
 check "that is most of what is free" [ "${largest:-0}" -gt $((before * 7 / 10)) ]
 MEMORY=${largest:-0}M
