@@ -18,7 +18,12 @@ lab pools --cpus 4 --memory 3G --timeout 1800 --append "$pools" -- bash -c '
 	"$1/pool.sh" || status=1
 	"$0/pool" || status=1
 	exit $status' "$BUILD/selftests" "$SELFTESTS" || status=1
-# Of the second node, and at an address.
+# At an address, and none where there cannot be one. The kernel lies elsewhere.
+addresses='nokaslr multikernel=256M@1G multikernel=64M@1536M,cma multikernel=66M@1152M'
+addresses+=' multikernel=68M@1536M,cma multikernel=70M@3G multikernel=72M@1792M,node=1'
+addresses+=' multikernel=74M,node=1 multikernel=2M@1M multikernel=1T multikernel=6M'
+lab addresses --cpus 2 --timeout 600 --append "$addresses" -- "$SELFTESTS/address.sh" || status=1
+# Of the second node.
 lab nodes --cpus 4 --memory 3G --timeout 1200 \
 	--numa 2G,cpus=0-1 --numa 1G,cpus=2-3 \
 	--append 'multikernel=322M,node=1 multikernel=256M,node=1,cma' -- \
