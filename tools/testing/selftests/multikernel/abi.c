@@ -388,7 +388,7 @@ TEST_F_TIMEOUT(abi, arrays_that_cannot_be_written, TIMEOUT)
 
 	ASSERT_NE(NULL, page);
 	if (!mk_lendable(self->device, cpu, 1))
-		SKIP(return, "no CPU can be lent");
+		MK_SKIP("no CPU can be lent");
 	ASSERT_OK(mk_set_cpus(self->instance, cpu, 1));
 	ASSERT_OK(mk_set_memory(self->instance, MEMORY));
 	mk_host(self->device, &host);
@@ -666,7 +666,7 @@ TEST_F_TIMEOUT(abi, arrays_with_little_room, TIMEOUT)
 	int count = mk_lendable(self->device, lendable, ARRAY_LEN(lendable));
 
 	if (count < 2)
-		SKIP(return, "fewer than two CPUs can be lent");
+		MK_SKIP("fewer than two CPUs can be lent");
 	ASSERT_OK(mk_set_cpus(self->instance, lendable, count));
 	ASSERT_OK(mk_set_memory(self->instance, MEMORY));
 	for (int room = 0; room <= count + 1; room++) {

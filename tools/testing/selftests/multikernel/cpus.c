@@ -24,7 +24,7 @@ FIXTURE_SETUP(cpus)
 	MK_SETUP;
 	self->count = mk_lendable(self->device, self->cpus, ARRAY_LEN(self->cpus));
 	if (self->count < 2)
-		SKIP(return, "fewer than two CPUs can be lent");
+		MK_SKIP("fewer than two CPUs can be lent");
 	self->kernel = mk_tiny_kernel(MK_TINY_STAY);
 	ASSERT_OK(self->kernel);
 	self->instance = mk_create(self->device, "first", MK_CREATE_AUTO_DESTROY);
@@ -239,7 +239,7 @@ TEST_F_TIMEOUT(cpus, halves_of_cores, TIMEOUT)
 		}
 	}
 	if (other < 0)
-		SKIP(return, "no core has two CPUs");
+		MK_SKIP("no core has two CPUs");
 
 	half.cpus = (uintptr_t)core;
 	half.nr_cpus = 1;

@@ -52,7 +52,7 @@ FIXTURE_SETUP(cycles)
 	MK_SETUP;
 	self->count = mk_lendable(self->device, self->cpus, ARRAY_LEN(self->cpus));
 	if (!self->count)
-		SKIP(return, "no CPU can be lent");
+		MK_SKIP("no CPU can be lent");
 	self->tiny = mk_tiny_kernel(MK_TINY_STAY);
 	ASSERT_OK(self->tiny);
 	self->real = mk_real_kernel();

@@ -110,7 +110,7 @@ TEST_F_TIMEOUT(events, the_life_of_an_instance, TIMEOUT)
 	__u32 cpu;
 
 	if (mk_lendable(self->device, &cpu, 1) < 1)
-		SKIP(return, "no CPU can be lent");
+		MK_SKIP("no CPU can be lent");
 	fd = mk_create(self->device, "life", MK_CREATE_AUTO_DESTROY);
 	ASSERT_OK(fd);
 	ASSERT_OK(mk_prepare(fd, &cpu, 1, MEMORY, restarts, -1, NULL));

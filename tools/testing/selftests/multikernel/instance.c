@@ -270,7 +270,7 @@ TEST_F_TIMEOUT(instance, goes_with_a_killed_process, TIMEOUT)
 
 	ASSERT_OK(kernel);
 	if (!mk_lendable(self->device, cpu, 1))
-		SKIP(return, "no CPU can be lent");
+		MK_SKIP("no CPU can be lent");
 	ASSERT_EQ(0, pipe(ready));
 	child = fork();
 	if (!child) {

@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(load, real_kernel, TIMEOUT)
 	off_t size;
 
 	if (kernel < 0 || rootfs < 0)
-		SKIP(return, "MK_KERNEL or MK_ROOTFS is not set");
+		MK_SKIP("MK_KERNEL or MK_ROOTFS is not set");
 	EXPECT_LOAD_REFUSED(ENOEXEC, "cpio", rootfs, -1, NULL);
 	ASSERT_OK(mk_set_memory(self->instance, MEMORY_REAL));
 	EXPECT_OK(mk_load(self->instance, kernel, rootfs, NULL));
@@ -275,7 +275,7 @@ TEST_F_TIMEOUT(load, unpacking_goes_on_afterwards, TIMEOUT)
 	__u64 bytes, used;
 
 	if (kernel < 0)
-		SKIP(return, "MK_KERNEL is not set");
+		MK_SKIP("MK_KERNEL is not set");
 	/* That kernel unpacks itself: there is nothing to wait for. */
 	ASSERT_OK(mk_set_memory(self->instance, MEMORY_REAL));
 	ASSERT_OK(mk_info(self->instance, &info));

@@ -25,7 +25,7 @@ FIXTURE_SETUP(lockdown)
 {
 	MK_SETUP;
 	if (mk_lendable(self->device, self->cpus, 2) < 2)
-		SKIP(return, "fewer than two CPUs can be lent");
+		MK_SKIP("fewer than two CPUs can be lent");
 	self->kernel = mk_tiny_kernel(MK_TINY_STAY);
 	ASSERT_OK(self->kernel);
 }
@@ -71,13 +71,13 @@ TEST_F_TIMEOUT(lockdown, refuses_what_kexec_is_refused, TIMEOUT)
 	ASSERT_OK(mk_start(running));
 	ASSERT_OK(mk_query(self->device, &query));
 	if (query.features & MK_FEATURE_KEXEC)
-		SKIP(return, "this kernel verifies signatures, see kexec.sh");
+		MK_SKIP("this kernel verifies signatures, see kexec.sh");
 	ASSERT_EQ(0, query.blockers);
 	ASSERT_EQ(0, kexec());
 
 	result = lock_down();
 	if (result == -ENOENT)
-		SKIP(return, "this kernel has no lockdown");
+		MK_SKIP("this kernel has no lockdown");
 	ASSERT_OK(result);
 	EXPECT_EQ(-EPERM, kexec());
 

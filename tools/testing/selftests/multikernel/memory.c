@@ -401,7 +401,7 @@ TEST_F_TIMEOUT(memory, mapping_of_a_running_instance, TIMEOUT)
 
 	ASSERT_OK(kernel);
 	if (!mk_lendable(self->device, cpu, 1))
-		SKIP(return, "no CPU can be lent");
+		MK_SKIP("no CPU can be lent");
 	ASSERT_OK(mk_prepare(self->instance, cpu, 1, MEMORY, kernel, -1, NULL));
 	map = mk_map(self->instance, &bytes);
 	ASSERT_NE(MAP_FAILED, map);

@@ -123,7 +123,7 @@ do {											\
 	MK_SETUP;									\
 	self->count = mk_lendable(self->device, self->cpus, ARRAY_LEN(self->cpus));	\
 	if (!self->count)								\
-		SKIP(return, "no CPU can be lent");					\
+		MK_SKIP("no CPU can be lent");						\
 	self->kernel = mk_tiny_kernel(MK_TINY_STAY);					\
 	ASSERT_OK(self->kernel);							\
 } while (0)
@@ -261,7 +261,7 @@ TEST_F_TIMEOUT(life, every_call, TIMEOUT)
 	int fd = -1;
 
 	if (variant->place == CRASHED && (mk_real_kernel() < 0 || mk_real_rootfs() < 0))
-		SKIP(return, "MK_KERNEL or MK_ROOTFS is not set");
+		MK_SKIP("MK_KERNEL or MK_ROOTFS is not set");
 	for (enum call call = 0; call < CALLS; call++) {
 		const struct outcome *outcome = &OUTCOMES[variant->place][call];
 		struct mk_info before, after;
@@ -374,7 +374,7 @@ TEST_F_TIMEOUT(change, panics, TIMEOUT)
 	struct mk_info info;
 
 	if (kernel < 0 || rootfs < 0)
-		SKIP(return, "MK_KERNEL or MK_ROOTFS is not set");
+		MK_SKIP("MK_KERNEL or MK_ROOTFS is not set");
 	ASSERT_OK(mk_prepare(self->fd, self->cpus, self->count, MEMORY_REAL, kernel, rootfs,
 			     "mk.act=panic"));
 	ASSERT_OK(mk_start(self->fd));

@@ -288,7 +288,7 @@ FIXTURE_SETUP(stress)
 	shared->device = self->device;
 	shared->count = mk_lendable(self->device, shared->cpus, CPUS);
 	if (!shared->count)
-		SKIP(return, "no CPU can be lent");
+		MK_SKIP("no CPU can be lent");
 	for (int n = 0; n < ARRAY_LEN(shared->tiny); n++) {
 		shared->tiny[n] = mk_tiny_kernel(n);
 		ASSERT_OK(shared->tiny[n]);
