@@ -43,13 +43,6 @@ FIXTURE_TEARDOWN(console)
 	MK_TEARDOWN;
 }
 
-static int open_console(int instance, __u32 flags)
-{
-	struct mk_command argument = { .header = { .size = sizeof(argument), .flags = flags } };
-
-	return mk_call(instance, MK_CONSOLE, &argument);
-}
-
 static int run(int instance, __u32 cpu, int kernel)
 {
 	int result = mk_prepare(instance, &cpu, 1, MEMORY, kernel, -1, "console=hvc0");
@@ -84,7 +77,7 @@ static int write_some(int fd)
 /* One that does not run has shown all that it ever will. */
 TEST_F_TIMEOUT(console, ends_where_nothing_runs, TIMEOUT)
 {
-	int fd = open_console(self->instance, MK_CONSOLE_WRITE);
+	int fd = mk_console(self->instance, MK_CONSOLE_WRITE);
 
 	ASSERT_OK(fd);
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
@@ -100,23 +93,23 @@ TEST_F_TIMEOUT(console, ends_where_nothing_runs, TIMEOUT)
 
 TEST_F_TIMEOUT(console, one_writes, TIMEOUT)
 {
-	int writer = open_console(self->instance, MK_CONSOLE_WRITE), reader, copy;
+	int writer = mk_console(self->instance, MK_CONSOLE_WRITE), reader, copy;
 	char pid[32];
 
 	ASSERT_OK(writer);
-	reader = open_console(self->instance, MK_CONSOLE_NEW);
+	reader = mk_console(self->instance, MK_CONSOLE_NEW);
 	ASSERT_OK(reader);
 	EXPECT_EQ(-EBADF, write_some(reader));
 	EXPECT_EQ(-ENOTCONN, write_some(writer));
 	snprintf(pid, sizeof(pid), "process %d (console)", getpid());
-	EXPECT_REFUSED(&self->with, EBUSY, pid, open_console(self->instance, MK_CONSOLE_WRITE));
+	EXPECT_REFUSED(&self->with, EBUSY, pid, mk_console(self->instance, MK_CONSOLE_WRITE));
 	/* Until the last copy is closed. */
 	copy = dup(writer);
 	close(writer);
 	EXPECT_REFUSED(&self->with, EBUSY, "only watch",
-		       open_console(self->instance, MK_CONSOLE_WRITE | MK_CONSOLE_NEW));
+		       mk_console(self->instance, MK_CONSOLE_WRITE | MK_CONSOLE_NEW));
 	close(copy);
-	writer = open_console(self->instance, MK_CONSOLE_WRITE);
+	writer = mk_console(self->instance, MK_CONSOLE_WRITE);
 	EXPECT_OK(writer);
 	close(writer);
 	close(reader);
@@ -124,7 +117,7 @@ TEST_F_TIMEOUT(console, one_writes, TIMEOUT)
 
 TEST_F_TIMEOUT(console, waits_where_something_runs, TIMEOUT)
 {
-	int fd = open_console(self->instance, MK_CONSOLE_WRITE);
+	int fd = mk_console(self->instance, MK_CONSOLE_WRITE);
 
 	ASSERT_OK(fd);
 	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
@@ -168,7 +161,7 @@ TEST_F_TIMEOUT(console, who_waits_is_told_of_the_end, TIMEOUT)
 	struct reading reading = { .result = -1 };
 	pthread_t thread;
 
-	reading.fd = open_console(self->instance, 0);
+	reading.fd = mk_console(self->instance, 0);
 	ASSERT_OK(reading.fd);
 	ASSERT_OK(run(self->instance, self->cpu, self->kernel));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_thread, &reading));
@@ -189,7 +182,7 @@ TEST_F_TIMEOUT(console, a_signal_ends_the_wait, TIMEOUT)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct itimerval soon = { .it_value.tv_usec = 50000, .it_interval.tv_usec = 50000 };
-	int fd = open_console(self->instance, 0);
+	int fd = mk_console(self->instance, 0);
 
 	ASSERT_OK(fd);
 	ASSERT_OK(run(self->instance, self->cpu, self->kernel));
@@ -206,7 +199,7 @@ TEST_F_TIMEOUT(console, a_signal_ends_the_wait, TIMEOUT)
 /* It outlives the instance, and keeps nothing of it. */
 TEST_F_TIMEOUT(console, of_one_that_was_destroyed, TIMEOUT)
 {
-	int fd = open_console(self->instance, MK_CONSOLE_WRITE);
+	int fd = mk_console(self->instance, MK_CONSOLE_WRITE);
 
 	ASSERT_OK(fd);
 	ASSERT_OK(run(self->instance, self->cpu, self->kernel));
@@ -215,7 +208,7 @@ TEST_F_TIMEOUT(console, of_one_that_was_destroyed, TIMEOUT)
 	EXPECT_EQ(0, read_some(fd));
 	EXPECT_EQ(-ENOTCONN, write_some(fd));
 	EXPECT_EQ(POLLIN | POLLHUP, events(fd));
-	EXPECT_REFUSED(&self->before, ENODEV, "", open_console(self->instance, 0));
+	EXPECT_REFUSED(&self->before, ENODEV, "", mk_console(self->instance, 0));
 	close(fd);
 }
 
@@ -223,7 +216,7 @@ TEST_F_TIMEOUT(console, wrong_addresses, TIMEOUT)
 {
 	/* The compiler is not to know them. */
 	static const volatile uintptr_t WRONG[] = { 8, 1ULL << 47, UINTPTR_MAX - 8 };
-	int fd = open_console(self->instance, MK_CONSOLE_WRITE);
+	int fd = mk_console(self->instance, MK_CONSOLE_WRITE);
 
 	ASSERT_OK(fd);
 	for (int n = 0; n < ARRAY_LEN(WRONG); n++) {

@@ -182,7 +182,6 @@ TEST_F_TIMEOUT(instance, all_slots_taken, TIMEOUT)
 TEST_F_TIMEOUT(instance, no_descriptor_left, TIMEOUT)
 {
 	struct rlimit limit, none;
-	struct mk_command console = { .header.size = sizeof(console) };
 	struct mk_events events = {
 		.header.size = sizeof(events), .event_size = sizeof(struct mk_event),
 	};
@@ -197,16 +196,40 @@ TEST_F_TIMEOUT(instance, no_descriptor_left, TIMEOUT)
 	EXPECT_EQ(-EMFILE, mk_create(self->device, "none", 0));
 	EXPECT_EQ(-EMFILE, mk_open(self->device, "named"));
 	EXPECT_EQ(-EMFILE, mk_call(self->device, MK_EVENTS, &events));
-	EXPECT_EQ(-EMFILE, mk_call(named, MK_CONSOLE, &console));
-	console.header.flags = MK_CONSOLE_WRITE;
-	EXPECT_EQ(-EMFILE, mk_call(named, MK_CONSOLE, &console));
+	EXPECT_EQ(-EMFILE, mk_console(named, 0));
+	EXPECT_EQ(-EMFILE, mk_console(named, MK_CONSOLE_WRITE));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_EQ(-ENOENT, mk_open(self->device, "none"));
 	/* Who could not have it does not keep others from it. */
-	fd = mk_call(named, MK_CONSOLE, &console);
+	fd = mk_console(named, MK_CONSOLE_WRITE);
 	EXPECT_OK(fd);
 	close(fd);
 	close(named);
+}
+
+/* ---- heartbeats ---------------------------------------------------------- */
+
+TEST_F_TIMEOUT(instance, hangs_after_a_time_that_can_be, TIMEOUT)
+{
+	static const __u32 RIGHT[] = { MK_HUNG_MS_MIN, MK_HUNG_MS_MAX, 0 };
+	static const __u32 WRONG[] = { 1, MK_HUNG_MS_MIN - 1, MK_HUNG_MS_MAX + 1, ~0U };
+	int fd = mk_create(self->device, "heart", MK_CREATE_AUTO_DESTROY);
+	struct mk_host created;
+	struct mk_info info;
+
+	ASSERT_OK(fd);
+	mk_host(self->device, &created);
+	ASSERT_OK(mk_info(fd, &info));
+	EXPECT_EQ(MK_HUNG_MS, info.hung_ms);
+	for (int n = 0; n < ARRAY_LEN(RIGHT); n++) {
+		EXPECT_OK(mk_set_heartbeat(fd, RIGHT[n]));
+		for (int m = 0; m < ARRAY_LEN(WRONG); m++)
+			EXPECT_REFUSED(&created, EINVAL, "it has to be 0, or 1000 to 3600000 ms",
+				       mk_set_heartbeat(fd, WRONG[m]));
+		ASSERT_OK(mk_info(fd, &info));
+		EXPECT_EQ(RIGHT[n], info.hung_ms);
+	}
+	close(fd);
 }
 
 /* ---- when they go -------------------------------------------------------- */
@@ -370,7 +393,11 @@ TEST_F_TIMEOUT(instance, destroyed_by_another_descriptor, TIMEOUT)
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_set_memory(fd, MEMORY));
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_load(fd, kernel, -1, NULL));
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_start(fd));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_ask(fd, MK_PING, 0));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_ask(fd, MK_STOP, 0));
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_kill(fd));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_set_heartbeat(fd, MK_HUNG_MS));
+	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_console(fd, 0));
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_state(fd));
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_destroy(fd, 0));
 	EXPECT_REFUSED(&self->before, ENODEV, "destroyed", mk_destroy(fd, MK_DESTROY_FORCE));

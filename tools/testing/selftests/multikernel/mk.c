@@ -158,6 +158,21 @@ int mk_ask(int fd, unsigned long command, __u32 timeout_ms)
 	return mk_call(fd, command, &argument);
 }
 
+int mk_set_heartbeat(int fd, __u32 hung_ms)
+{
+	struct mk_heartbeat argument = {
+		.header = { .size = sizeof(argument) },
+		.hung_ms = hung_ms,
+	};
+
+	return mk_call(fd, MK_SET_HEARTBEAT, &argument);
+}
+
+int mk_console(int fd, __u32 flags)
+{
+	return command_call(fd, MK_CONSOLE, flags);
+}
+
 int mk_info(int fd, struct mk_info *info)
 {
 	memset(info, 0, sizeof(*info));

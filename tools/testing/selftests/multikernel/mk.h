@@ -49,6 +49,9 @@ int mk_kill(int fd);
 int mk_destroy(int fd, __u32 flags);
 /* MK_PING or MK_STOP */
 int mk_ask(int fd, unsigned long command, __u32 timeout_ms);
+int mk_set_heartbeat(int fd, __u32 hung_ms);
+/* Returns its descriptor. */
+int mk_console(int fd, __u32 flags);
 int mk_info(int fd, struct mk_info *info);
 /* The state, or -errno. */
 int mk_state(int fd);

@@ -34,11 +34,14 @@ static const __u32 STATES[] = {
 	[CRASHED] = MK_STATE_CRASHED,
 };
 
-enum call { SET_CPUS, SET_MEMORY, LOAD, START, PING, STOP, KILL, DESTROY, DESTROY_FORCE, CALLS };
+enum call {
+	SET_CPUS, SET_MEMORY, SET_HEARTBEAT, LOAD, START, PING, STOP, CONSOLE, KILL, DESTROY,
+	DESTROY_FORCE, CALLS
+};
 
 static const char *const CALL_NAMES[] = {
-	"MK_SET_CPUS", "MK_SET_MEMORY", "MK_LOAD", "MK_START", "MK_PING", "MK_STOP", "MK_KILL",
-	"MK_DESTROY", "MK_DESTROY with force",
+	"MK_SET_CPUS", "MK_SET_MEMORY", "MK_SET_HEARTBEAT", "MK_LOAD", "MK_START", "MK_PING",
+	"MK_STOP", "MK_CONSOLE", "MK_KILL", "MK_DESTROY", "MK_DESTROY with force",
 };
 
 /* No state: it is gone. */
@@ -57,56 +60,65 @@ struct outcome {
 static const struct outcome OUTCOMES[][CALLS] = {
 	[NEW] = {
 		LEADS_TO(MK_STATE_CREATED), LEADS_TO(MK_STATE_CREATED),
-		FAILS(EBADFD, "set its memory first"), FAILS(EBADFD, "load a kernel first"),
-		FAILS(EBADFD, "is created"), FAILS(EBADFD, "is created"),
+		LEADS_TO(MK_STATE_CREATED), FAILS(EBADFD, "set its memory first"),
+		FAILS(EBADFD, "load a kernel first"), FAILS(EBADFD, "is created"),
+		FAILS(EBADFD, "is created"), LEADS_TO(MK_STATE_CREATED),
 		FAILS(EBADFD, "is created"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[WITH_MEMORY] = {
 		LEADS_TO(MK_STATE_CREATED), LEADS_TO(MK_STATE_CREATED),
-		LEADS_TO(MK_STATE_LOADED), FAILS(EBADFD, "load a kernel first"),
-		FAILS(EBADFD, "is created"), FAILS(EBADFD, "is created"),
+		LEADS_TO(MK_STATE_CREATED), LEADS_TO(MK_STATE_LOADED),
+		FAILS(EBADFD, "load a kernel first"), FAILS(EBADFD, "is created"),
+		FAILS(EBADFD, "is created"), LEADS_TO(MK_STATE_CREATED),
 		FAILS(EBADFD, "is created"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[WITH_CPUS] = {
 		LEADS_TO(MK_STATE_CREATED), LEADS_TO(MK_STATE_CREATED),
-		FAILS(EBADFD, "set its memory first"), FAILS(EBADFD, "load a kernel first"),
-		FAILS(EBADFD, "is created"), FAILS(EBADFD, "is created"),
+		LEADS_TO(MK_STATE_CREATED), FAILS(EBADFD, "set its memory first"),
+		FAILS(EBADFD, "load a kernel first"), FAILS(EBADFD, "is created"),
+		FAILS(EBADFD, "is created"), LEADS_TO(MK_STATE_CREATED),
 		FAILS(EBADFD, "is created"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[WITH_BOTH] = {
 		LEADS_TO(MK_STATE_CREATED), LEADS_TO(MK_STATE_CREATED),
-		LEADS_TO(MK_STATE_LOADED), FAILS(EBADFD, "load a kernel first"),
-		FAILS(EBADFD, "is created"), FAILS(EBADFD, "is created"),
+		LEADS_TO(MK_STATE_CREATED), LEADS_TO(MK_STATE_LOADED),
+		FAILS(EBADFD, "load a kernel first"), FAILS(EBADFD, "is created"),
+		FAILS(EBADFD, "is created"), LEADS_TO(MK_STATE_CREATED),
 		FAILS(EBADFD, "is created"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[LOADED_WITHOUT_CPUS] = {
 		LEADS_TO(MK_STATE_LOADED), LEADS_TO(MK_STATE_CREATED),
-		LEADS_TO(MK_STATE_LOADED), FAILS(EBADFD, "set its CPUs first"),
-		FAILS(EBADFD, "is loaded"), FAILS(EBADFD, "is loaded"),
+		LEADS_TO(MK_STATE_LOADED), LEADS_TO(MK_STATE_LOADED),
+		FAILS(EBADFD, "set its CPUs first"), FAILS(EBADFD, "is loaded"),
+		FAILS(EBADFD, "is loaded"), LEADS_TO(MK_STATE_LOADED),
 		FAILS(EBADFD, "is loaded"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[LOADED] = {
 		LEADS_TO(MK_STATE_LOADED), LEADS_TO(MK_STATE_CREATED),
-		LEADS_TO(MK_STATE_LOADED), LEADS_TO(MK_STATE_RUNNING),
-		FAILS(EBADFD, "is loaded"), FAILS(EBADFD, "is loaded"),
+		LEADS_TO(MK_STATE_LOADED), LEADS_TO(MK_STATE_LOADED),
+		LEADS_TO(MK_STATE_RUNNING), FAILS(EBADFD, "is loaded"),
+		FAILS(EBADFD, "is loaded"), LEADS_TO(MK_STATE_LOADED),
 		FAILS(EBADFD, "is loaded"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[RUNNING] = {
 		FAILS(EBUSY, "kill it first"), FAILS(EBUSY, "kill it first"),
 		FAILS(EBUSY, "kill it first"), FAILS(EBUSY, "kill it first"),
-		FAILS(ENOTCONN, "agent is not there"), FAILS(ENOTCONN, "agent is not there"),
+		FAILS(EBUSY, "kill it first"), FAILS(ENOTCONN, "agent is not there"),
+		FAILS(ENOTCONN, "agent is not there"), LEADS_TO(MK_STATE_RUNNING),
 		LEADS_TO(MK_STATE_STOPPED), FAILS(EBUSY, "kill it first"), LEADS_TO(GONE),
 	},
 	[STOPPED] = {
 		LEADS_TO(MK_STATE_STOPPED), LEADS_TO(MK_STATE_CREATED),
-		LEADS_TO(MK_STATE_LOADED), FAILS(EBADFD, "load a kernel first"),
-		FAILS(EBADFD, "is stopped"), FAILS(EBADFD, "is stopped"),
+		LEADS_TO(MK_STATE_STOPPED), LEADS_TO(MK_STATE_LOADED),
+		FAILS(EBADFD, "load a kernel first"), FAILS(EBADFD, "is stopped"),
+		FAILS(EBADFD, "is stopped"), LEADS_TO(MK_STATE_STOPPED),
 		FAILS(EBADFD, "is stopped"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 	[CRASHED] = {
 		LEADS_TO(MK_STATE_CRASHED), LEADS_TO(MK_STATE_CREATED),
-		LEADS_TO(MK_STATE_LOADED), FAILS(EBADFD, "load a kernel first"),
-		FAILS(EBADFD, "is crashed"), FAILS(EBADFD, "is crashed"),
+		LEADS_TO(MK_STATE_CRASHED), LEADS_TO(MK_STATE_LOADED),
+		FAILS(EBADFD, "load a kernel first"), FAILS(EBADFD, "is crashed"),
+		FAILS(EBADFD, "is crashed"), LEADS_TO(MK_STATE_CRASHED),
 		FAILS(EBADFD, "is crashed"), LEADS_TO(GONE), LEADS_TO(GONE),
 	},
 };
@@ -234,11 +246,15 @@ static int bring_to(int device, enum place place, int kernel, const __u32 *cpus,
 
 static int make_call(int fd, enum call call, int kernel, const __u32 *cpus, int count)
 {
+	int result;
+
 	switch (call) {
 	case SET_CPUS:
 		return mk_set_cpus(fd, cpus, count);
 	case SET_MEMORY:
 		return mk_set_memory(fd, MEMORY);
+	case SET_HEARTBEAT:
+		return mk_set_heartbeat(fd, MK_HUNG_MS);
 	case LOAD:
 		return mk_load(fd, kernel, -1, NULL);
 	case START:
@@ -247,6 +263,9 @@ static int make_call(int fd, enum call call, int kernel, const __u32 *cpus, int 
 		return mk_ask(fd, MK_PING, 0);
 	case STOP:
 		return mk_ask(fd, MK_STOP, 0);
+	case CONSOLE:
+		result = mk_console(fd, MK_CONSOLE_WRITE);
+		return result < 0 ? result : close(result);
 	case KILL:
 		return mk_kill(fd);
 	case DESTROY:
@@ -603,8 +622,14 @@ TEST_F_TIMEOUT(change, of_one_that_is_busy, TIMEOUT)
 		seen++;
 		EXPECT_EQ(0, slow.result);
 		for (enum call call = 0; call < CALLS; call++) {
-			/* What only asks does not wait for its turn. */
-			EXPECT_EQ(call == PING || call == STOP ? -EBADFD : -EBUSY, results[call])
+			int wanted = -EBUSY;
+
+			/* What only asks does not wait for its turn, nor what is for later. */
+			if (call == PING || call == STOP)
+				wanted = -EBADFD;
+			else if (call == SET_HEARTBEAT || call == CONSOLE)
+				wanted = 0;
+			EXPECT_EQ(wanted, results[call])
 				TH_LOG("%s", CALL_NAMES[call]);
 		}
 		EXPECT_EQ(MK_STATE_CREATED, states[0]);
