@@ -60,7 +60,8 @@ check "they are removed" mkctl rm rootless initless spin
 # ---- registers, first part ----------------------------------------------------
 
 # They survive INIT.
-msrs=(0x1a0 0x277 0x20e 0x20f 0xc0010117)
+hsave=0xc0010117
+msrs=(0x1a0 0x277 0x20e 0x20f "$hsave")
 
 # What the host finds in those of CPUs 3 and 4.
 registers() {
@@ -73,7 +74,18 @@ registers() {
 	done
 }
 
-# An instance has changed them all.
+# The host writes the last, which is cleared between owners.
+leave() {
+	local cpu
+	for cpu in 3 4; do
+		printf '\x00\x10\x32\x54\x00\x00\x00\x00' |
+			dd of=/dev/cpu/$cpu/msr bs=8 count=1 conv=notrunc oflag=seek_bytes \
+				seek=$((hsave)) status=none || return
+	done
+	registers | grep -c "MSR $hsave is 0000000054321000" | grep -x 2
+}
+
+# An instance has changed them all, and has found that one cleared.
 changed() {
 	local cpu msr
 	said msr 'multikernel-init: up' && kills msr || return
@@ -123,6 +135,7 @@ if [ "$registers" ]; then
 	registers >"$scratch/after"
 	check "registers: the host finds them as they were" diff "$scratch/before" "$scratch/after"
 	check "registers: the host is unharmed" unharmed
+		logged msr "trouble: CPU $cpu: MSR $hsave was 0x0 and is " || return
 	check "registers: it is removed" remove msr
 else
 	skip "registers" "there is no /dev/cpu/0/msr"
@@ -137,6 +150,7 @@ begun='smp: Bringing up secondary CPUs'
 done='smp: Brought up'
 
 find_log() {
+	check "registers: the host has changed one" leave
 	load early "$where" && start early && place=$(fast early find "$begun") && kills early
 }
 
