@@ -58,6 +58,50 @@ check "the host is unharmed" unharmed
 check "they are removed" mkctl rm rootless initless spin
 
 # ---- registers, first part ----------------------------------------------------
+# ---- a start that fails half-way ----------------------------------------------
+
+# claim: five tasks are promised 80 % of a CPU each. Seven CPUs can keep that without two of
+# them, and not without three, whatever of each is kept for other tasks.
+claim() {
+	local n
+	claims=()
+	for n in {1..5}; do
+		chrt --deadline --sched-runtime 8000000 --sched-period 10000000 0 sleep infinity &
+		claims+=($!)
+	done
+	for n in "${claims[@]}"; do
+		until chrt --pid "$n" | grep -q SCHED_DEADLINE; do
+			kill -0 "$n" || return
+		done
+	done
+}
+
+# Of those who have just died the promise still holds for a period.
+unclaimed() {
+	local output
+	kill "${claims[@]}" && wait "${claims[@]}" 2>/dev/null
+	until output=$(mkctl start half --wait '^multikernel-init: up' --timeout "$BOOT" 2>&1); do
+		echo "$output"
+		grep -q 'cannot be taken offline' <<<"$output" || return
+	done
+}
+
+check "half a start: loaded with three CPUs" create half 1-3
+check "half a start: and a kernel" load half
+check "half a start: the third CPU is needed" claim
+for try in 1 2; do
+	check "half a start: that is told, try $try" exits 1 \
+		'cannot start `half`: CPU 3 cannot be taken offline \(error -16\)' mkctl start half
+	check "half a start: it is loaded as before" state half loaded none
+	check "half a start: the host has all its CPUs" \
+		is "online CPUs" "$online" "$(</sys/devices/system/cpu/online)"
+done
+check "half a start: the host is unharmed" unharmed
+check "half a start: then it starts" unclaimed
+check "half a start: with all three" up half 3 "$RELEASE"
+check "half a start: it is removed" remove half
+check "the host is unharmed" unharmed
+
 
 # They survive INIT.
 hsave=0xc0010117

@@ -265,6 +265,26 @@ fails() {
 	[ "$status" != 0 ] && grep -qE -e "$regex" <<<"$output"
 }
 
+# exits STATUS REGEX COMMAND...: COMMAND ends with that, and says so.
+exits() {
+	local wanted=$1 regex=$2 output status=0
+	shift 2
+	output=$("$@" 2>&1) || status=$?
+	echo "status $status: $output"
+	is "status" "$wanted" "$status" && grep -qE -e "$regex" <<<"$output"
+}
+
+# host_said REGEX...: in the host's log, in this order.
+host_said() {
+	local log line regex
+	log=$(dmesg)
+	for regex; do
+		line=$(grep -nE -m 1 -e "$regex" <<<"$log" | cut -d: -f1)
+		[ -n "$line" ] || { echo "not in the host's log, or not in this order: $regex" && return 1; }
+		log=$(tail -n "+$((line + 1))" <<<"$log")
+	done
+}
+
 # tells REGEX COMMAND...: COMMAND succeeds, and says so.
 tells() {
 	local regex=$1 output
