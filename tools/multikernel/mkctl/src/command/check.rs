@@ -26,6 +26,17 @@ const BLOCK_ORDER: u32 = 9;
 
 const PAGE_SIZE: u64 = 4096;
 
+/// The oldest kernel that the module can be built for.
+const OLDEST: (u32, u32) = (7, 3);
+
+/// What the module needs in the configuration of a kernel, and what must not be there.
+const OPTIONS: &[(&str, bool)] = &[
+    ("CONFIG_RUST=y", true),
+    ("CONFIG_HOTPLUG_CPU=y", true),
+    ("CONFIG_CONTIG_ALLOC=y", true),
+    ("CONFIG_MODVERSIONS=y", false),
+];
+
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -128,26 +139,20 @@ impl Report {
 
     fn kernel(&mut self, sources: &Sources) {
         let found = format!("Linux {} on {}", sources.release, sources.machine);
-        let config = sources
-            .root
-            .read(&format!("boot/config-{}", sources.release));
-        let no_rust = config.is_some_and(|text| !text.lines().any(|line| line == "CONFIG_RUST=y"));
         let advice = if sources.machine != "x86_64" {
-            Some("only 64-bit x86 is supported")
-        } else if no_rust {
-            Some(
-                "this kernel was built without CONFIG_RUST=y, which the module needs: \
-                 boot one that has it, such as Debian's 7.3",
-            )
-        } else {
+            Some("only 64-bit x86 is supported".to_owned())
+        } else if sources.query.is_ok() {
+            // It has all that the module needs.
             None
+        } else {
+            unfit(sources)
         };
         let status = if advice.is_some() {
             Status::Fail
         } else {
             Status::Ok
         };
-        self.add("kernel", status, found, advice.map(str::to_owned));
+        self.add("kernel", status, found, advice);
     }
 
     fn module(&mut self, sources: &Sources) {
@@ -323,6 +328,43 @@ impl Report {
         }
         text
     }
+}
+
+/// What keeps the module from being loaded into this kernel, and what to do.
+fn unfit(sources: &Sources) -> Option<String> {
+    let release = &sources.release;
+    let mut why = Vec::new();
+    if version(release).is_some_and(|version| version < OLDEST) {
+        why.push(format!("is older than {}.{}", OLDEST.0, OLDEST.1));
+    }
+    let places = [
+        format!("boot/config-{release}"),
+        format!("lib/modules/{release}/config"),
+    ];
+    if let Some(config) = places.iter().find_map(|path| sources.root.read(path)) {
+        let has = |option| config.lines().any(|line| line == option);
+        let wrong = OPTIONS
+            .iter()
+            .filter(|(option, is_needed)| has(*option) != *is_needed);
+        why.extend(wrong.map(|(option, is_needed)| {
+            let with = if *is_needed { "without" } else { "with" };
+            format!("was built {with} {option}")
+        }));
+    }
+    if why.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "the module cannot be loaded into this kernel, which {}: boot another one, such as \
+         Debian's 7.3",
+        why.join(", ")
+    ))
+}
+
+/// The first two numbers of a release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// A field of `/proc/meminfo`, in bytes.
@@ -559,15 +601,90 @@ This host can start instances.
         );
     }
 
+    /// What is said of a kernel that does not have the module.
+    fn advice_for(release: &str, files: &[(&str, &str)]) -> Option<String> {
+        let (_dir, mut sources) = host(files);
+        sources.query = Device::open_at(Path::new("/nonexistent")).map(|_| query());
+        sources.release = release.into();
+        let kernel = Report::new(&sources).checks.remove(0);
+        assert_eq!(kernel.name, "kernel");
+        assert_eq!(kernel.status == Status::Fail, kernel.advice.is_some());
+        kernel.advice
+    }
+
+    const CONFIG: &str = "\
+CONFIG_RUST=y
+CONFIG_HOTPLUG_CPU=y
+# CONFIG_MODVERSIONS is not set
+CONFIG_CONTIG_ALLOC=y
+";
+
+    #[test]
+    fn what_a_kernel_lacks_is_told() {
+        let config = "boot/config-7.3.4";
+        assert_eq!(advice_for("7.3.4", &[]), None);
+        assert_eq!(advice_for("7.3.4", &[(config, CONFIG)]), None);
+        for needed in ["CONFIG_RUST", "CONFIG_HOTPLUG_CPU", "CONFIG_CONTIG_ALLOC"] {
+            let lacking = CONFIG.replace(&format!("{needed}=y"), &format!("# {needed} is not set"));
+            assert_eq!(
+                advice_for("7.3.4", &[(config, &lacking)]).unwrap(),
+                format!(
+                    "the module cannot be loaded into this kernel, which was built without \
+                     {needed}=y: boot another one, such as Debian's 7.3"
+                )
+            );
+        }
+        let versions = CONFIG.replace("# CONFIG_MODVERSIONS is not set", "CONFIG_MODVERSIONS=y");
+        let advice = advice_for("7.3.4", &[("lib/modules/7.3.4/config", &versions)]).unwrap();
+        assert!(
+            advice.contains("was built with CONFIG_MODVERSIONS=y:"),
+            "{advice}"
+        );
+        // All at once.
+        assert_eq!(
+            advice_for(
+                "6.12-x",
+                &[("boot/config-6.12-x", "CONFIG_HOTPLUG_CPU=y\n")]
+            )
+            .unwrap(),
+            "the module cannot be loaded into this kernel, which is older than 7.3, was built \
+             without CONFIG_RUST=y, was built without CONFIG_CONTIG_ALLOC=y: boot another one, \
+             such as Debian's 7.3"
+        );
+        // Of another kernel.
+        assert_eq!(advice_for("7.3.4", &[("boot/config-7.3.5", "")]), None);
+    }
+
+    #[test]
+    fn a_kernel_that_has_the_module_has_all_that_it_needs() {
+        let (_dir, mut sources) = host(&[("boot/config-7.3.4", "")]);
+        assert_eq!(wrong(&sources), []);
+        sources.release = "7.2.0".into();
+        assert_eq!(wrong(&sources), []);
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert_eq!(version("7.3.4+deb13-cloud-amd64"), Some((7, 3)));
+        assert_eq!(version("7.10-rc1"), Some((7, 10)));
+        assert_eq!(version("7"), None);
+        assert_eq!(version("x"), None);
+        for fine in ["7.3", "7.10.1", "8.0", "x"] {
+            assert_eq!(advice_for(fine, &[]), None, "{fine}");
+        }
+        for old in ["7.2.99", "6.12.5"] {
+            assert!(
+                advice_for(old, &[]).unwrap().contains("is older than 7.3"),
+                "{old}"
+            );
+        }
+    }
+
     #[test]
     fn what_a_host_lacks_is_told() {
-        let (_dir, mut sources) = host(&[("boot/config-7.3.4", "# CONFIG_RUST is not set\n")]);
-        assert_eq!(wrong(&sources), [("kernel".into(), Status::Fail)]);
+        let (_dir, mut sources) = host(&[]);
         sources.machine = "aarch64".into();
         assert_eq!(wrong(&sources), [("kernel".into(), Status::Fail)]);
-
-        let (_dir, sources) = host(&[("boot/config-7.3.4", "CONFIG_RUST=y\n")]);
-        assert_eq!(wrong(&sources), []);
 
         let (_dir, mut sources) = host(&[]);
         sources.taken = [1, 2, 3].into();
