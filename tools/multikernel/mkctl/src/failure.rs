@@ -191,7 +191,10 @@ impl Failure {
             Self::Kernel(error) => match (error.operation(), error.errno()) {
                 (Operation::Open, Errno::NOENT) => exit::NO_INSTANCE,
                 (Operation::Ping, Errno::TIMEDOUT) => exit::TIMEOUT,
-                (Operation::OpenDevice, Errno::NOENT | Errno::NXIO | Errno::NODEV) => exit::BLOCKED,
+                (
+                    Operation::OpenDevice,
+                    Errno::NOENT | Errno::NXIO | Errno::NODEV | Errno::ACCESS | Errno::PERM,
+                ) => exit::BLOCKED,
                 _ => exit::FAILED,
             },
             Self::Removed(_) => exit::NO_INSTANCE,
