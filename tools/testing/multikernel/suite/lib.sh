@@ -10,8 +10,8 @@ set -euo pipefail
 SELFTESTS=$TOP/tools/testing/selftests/multikernel
 STEP=$(basename "$0" .sh)
 
-# use_host NAME: the kernel of the hosts of this step. Beside one of our own run instances
-# of the pinned one (scripts/lab).
+# use_host NAME: the kernel of the hosts of this step, with the module in it (scripts/lab).
+# Beside one of our own run instances of the pinned one.
 use_host() {
 	HOST=$1
 	# shellcheck disable=SC2034
@@ -19,7 +19,6 @@ use_host() {
 	own | debug | patched | builtin | signed | guest) INSIDE=$PIN_FLAVOUR ;;
 	*) INSIDE=$HOST ;;
 	esac
-	[ -f "$(KVER=$HOST "$TOP/scripts/module" path)" ] || KVER=$HOST "$TOP/scripts/module" build
 }
 
 # boot_lab LAB OPTION... -- COMMAND...: there nothing is missing that a test needs.
