@@ -38,7 +38,7 @@ test: tools ## Run all tests; the last line is "N passed, N failed"
 	@scripts/rootfs
 	@scripts/test
 
-soak: tools rootfs ## Run the tests that take hours
+soak: tools rootfs ## Run the tests that take hours ("scripts/test --list --soak" tells which)
 	@scripts/test --soak
 
 bench: tools rootfs ## Measure; build/bench/results.json and *.svg

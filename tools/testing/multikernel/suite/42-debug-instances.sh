@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# In the same kernel: instances that run, end, fail and are killed, and bad agents.
+# Instances that run, end, fail and are killed, and bad agents, in a host's kernel that
+# looks for faults.
 . "$(dirname "$0")/lib.sh"
 
 use_host "${MK_HOST:-debug}"
