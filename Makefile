@@ -11,6 +11,7 @@
 #	KDIR=DIR	or a configured and built kernel tree
 #	MK_HOST=NAME	the kernel of the hosts in the tests, such as patched, instead of
 #			stock ones and debug
+#	SIGNOFF=1	the patches that are written carry your Signed-off-by: you certify them
 #	MK_CACHE=DIR	where the environment and the kernels are kept
 #	JOBS=N		how many processes build at a time
 
@@ -18,7 +19,7 @@
 .PHONY: help demo test soak bench fuzz lint coverage kunit module samples tools kernel series \
 	series-check rootfs install clean distclean
 
-export KVER KDIR MK_HOST MK_CACHE JOBS DESTDIR PREFIX FUZZ_SECONDS
+export KVER KDIR MK_HOST MK_CACHE JOBS SIGNOFF DESTDIR PREFIX FUZZ_SECONDS
 export MK_GOAL := $(MAKECMDGOALS)
 
 help: ## Print this
