@@ -311,7 +311,7 @@ check "an instance is run at a terminal" terminal mkctl run red --cpus 1 --memor
 	expect Command line: .*console=tty0 console=hvc0
 	expect done sh: 0
 	keys \r
-	expect # 
+	expect #[ ]
 	type busybox poweroff -f
 	expect reboot: Power
 	expect `red` stopped \(halt\)
