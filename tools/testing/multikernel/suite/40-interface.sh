@@ -4,4 +4,4 @@
 # The interface of the module, in the kernel that the lab has by default.
 . "$(dirname "$0")/lib.sh"
 
-interface 60 20
+interface 60 50
