@@ -19,6 +19,26 @@ tells_time() {
 	[ "$before" -le "$told" ] && [ "$told" -le "$after" ]
 }
 
+# own NAME: what its /proc/iomem has its loader has told it of, but for the local APIC.
+own() {
+	local from to what start end lines=0 status=0 told
+	mkctl dmesg "$1" >"$scratch/log" || return
+	sed -nE 's/.*BIOS-e820: \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\].*/\1 \2/p' "$scratch/log" \
+		>"$scratch/told"
+	while read -r from to what; do
+		lines=$((lines + 1))
+		[ "$from $what" != "fee00000 Local APIC" ] || continue
+		told=
+		while read -r start end; do
+			((16#$start > 16#$from || 16#$to > 16#$end)) || told=yes
+		done <"$scratch/told"
+		[ -n "$told" ] || { echo "$from-$to: $what" && status=1; }
+	done < <(sed -nE 's/.*multikernel-init: iomem ([0-9a-f]+)-([0-9a-f]+) : (.*)$/\1 \2 \3/p' \
+		"$scratch/log")
+	[ "$lines" -gt 1 ] || { echo "it has told of $lines lines" && status=1; }
+	return "$status"
+}
+
 # panics NAME CMDLINE: it is loaded and started, and the host is told.
 panics() { load "$1" "$2" && mkctl start "$1" && awaits "$1" crashed; }
 
@@ -29,13 +49,16 @@ shows_early() {
 }
 
 check "an instance is made" create guest 1-2
-check "it is loaded" load guest mk.act=time
+check "it is loaded" load guest mk.act=iomem,time
 check "it has this kernel's time" tells_time guest
 check "it runs on both CPUs" up guest 2 "$RELEASE"
 check "it knows what it is" logged guest 'multikernel: started beside another kernel'
 check "it was told how fast its counter is" logged guest 'tsc: Detected [0-9.]+ MHz processor'
 check "nothing else has measured that" not logged guest 'Refined TSC|using PIT|using (HPET|PMTIMER)'
 check "no other way down is there" not logged guest 'tboot: '
+check "it has read no tables of firmware" not logged guest 'DMI: |MP-table|MPTABLE'
+check "it has looked for no clock" not logged guest 'rtc_cmos'
+check "nor for what else a machine has" own guest
 check "it is killed" mkctl kill guest
 
 # Nothing of it is there yet when it panics: its memory ends below where it is.
