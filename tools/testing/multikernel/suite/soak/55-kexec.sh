@@ -3,7 +3,8 @@
 #
 # What kexec does for instances on kernels with our series: loading by
 # kexec_file_load(), on one that verifies signatures and on one that takes nothing
-# else, and a crash kernel. The kernels are built first.
+# else, and a crash kernel, which is compared with that of a stock kernel. The kernels
+# are built first.
 . "$(dirname "$0")/../lib.sh"
 
 status=0
@@ -15,15 +16,16 @@ for host in patched signed; do
 done
 
 # What the crash kernel finds its console tells.
-use_host patched
 "$TOP/tools/testing/multikernel/guest/build" crash
 
-# crash LAB WHAT REGEX [WORD...]: the host crashes, and its dump has such a line about
-# the memory of the instance. More words are for the module.
+# crash LAB WHAT REGEX WHAT REGEX [WORD...]: the host crashes; its dump has such a line
+# about the memory of the instance, and so has what makedumpfile makes of it. More words
+# are for the module.
 crash() {
-	local name=$STEP-$1 host=$BUILD/lab/$STEP-$1/host.log what=$2 regex=$3 code=0
-	boot_lab "$1" --cpus 3 --timeout 900 --append crashkernel=320M -- \
-		"$SELFTESTS/crash.sh" "$(kernel cloud)/vmlinuz" "$BUILD/crash.cpio" "${@:4}" || code=$?
+	local name=$STEP-$1 host=$BUILD/lab/$STEP-$1/host.log code=0
+	boot_lab "$1" --cpus 3 --timeout 900 --append crashkernel=512M -- \
+		env MK_MEMORY=128M "$SELFTESTS/crash.sh" "$(kernel cloud)/vmlinuz" "$BUILD/crash.cpio" \
+		"${@:6}" || code=$?
 	echo "TAP version 13"
 	# 125: the machine went down before the command ended.
 	told 1 "$name" "the host crashes" [ "$code" = 125 ]
@@ -32,11 +34,24 @@ crash() {
 	told 3 "$name" "the dump has the log of the host" \
 		in_order "$host" 'crash-init: up' 'vmcore-dmesg: .*multikernel: crash: running' \
 		'vmcore-dmesg: .*Kernel panic'
-	told 4 "$name" "$what" in_order "$host" 'crash-init: up' "$regex" 'crash-init: done'
-	echo "1..4"
+	told 4 "$name" "$2" in_order "$host" 'crash-init: up' "$3" 'crash-init: done'
+	told 5 "$name" "makedumpfile makes a dump" \
+		in_order "$host" 'crash-init: up' 'makedumpfile: [1-9][0-9]* MiB' 'crash-init: done'
+	told 6 "$name" "$4" in_order "$host" 'makedumpfile: [1-9]' "$5" 'crash-init: done'
+	echo "1..6"
 }
+use_host patched
 crash dumped "the instance was stopped, and the dump has its memory" \
 	'vmcore: 0x[0-9a-f]+ is there, and stays as it is' \
+	"so has that of makedumpfile, but for what is zero" \
+	'dump: 0x[0-9a-f]+ is there in parts' \
 	"$(KVER=$HOST "$TOP/scripts/module" path)" dump_instances=1
-crash "left-out" "the dump does not have the instance's memory" 'vmcore: 0x[0-9a-f]+ is left out'
+left=("it does not have it, either" 'dump: 0x[0-9a-f]+ is left out')
+crash left-out "the instance was stopped, and the dump does not have its memory" \
+	'vmcore: 0x[0-9a-f]+ is left out, and stays as it is' "${left[@]}"
+# On a stock kernel it goes on.
+use_host "$PIN_FLAVOUR"
+crash stock "the instance was not stopped, and the dump has its memory" \
+	'vmcore: 0x[0-9a-f]+ is there, and changes' \
+	"makedumpfile leaves it out" "${left[1]}"
 exit "$status"
