@@ -14,6 +14,11 @@ for host in patched signed; do
 		"$SELFTESTS/kexec.sh" "$BUILD/patched" "$(KVER=$HOST "$TOP/scripts/module" path)" ||
 		status=1
 done
+# The policy stays.
+use_host signed
+lab measured --cpus 2 --timeout 600 -- "$SELFTESTS/ima.sh" "$BUILD/patched" || status=1
+use_host "$PIN_FLAVOUR"
+lab measured-stock --cpus 2 --timeout 600 -- "$SELFTESTS/ima.sh" || status=1
 
 # What the crash kernel finds its console tells.
 "$TOP/tools/testing/multikernel/guest/build" crash
