@@ -157,6 +157,99 @@ check "that is an end, too" ends taken 0
 check "that is told" told taken 'somebody has removed it|stopped \(killed\)'
 check "the host is unharmed" unharmed
 
+# ---- exit codes -------------------------------------------------------------
+
+# runs NAME OPTION...: run a kernel that is not looked after.
+runs() {
+	local name=$1
+	shift
+	mkctl run "$name" --ncpus 1 --memory "$MEMORY" --kernel "$MK_KERNEL" --initrd "$initrd" "$@"
+}
+
+# awaiting NAME STATE: wait for that aside, for the check that ends it.
+awaiting() {
+	mkctl wait "$1" --state "$2" --timeout "$BOOT" >"$scratch/awaiting.out" 2>&1 &
+	supervisor[awaiting]=$!
+}
+
+without_privilege() { setpriv --bounding-set=-sys_boot --inh-caps=-sys_boot "$@"; }
+able() { exits 0 '"able": true' mkctl check --json; }
+
+check "0: a line comes that is waited for" exits 0 'line: running on CPUs' \
+	runs line --cmdline mk.agent=0 --wait 'Linux version' --timeout "$BOOT"
+check "it runs" state line running none
+check "4: a state does not come in time" exits 4 '`line`: the state stopped did not come within 100.0 ms' \
+	mkctl wait line --state stopped --timeout 100ms
+check "0: one is there already" mkctl wait line --state running --timeout 100ms
+check "it is removed" remove line
+check "3: there is no such instance" exits 3 'no instance' mkctl wait line --state stopped
+check "there is one" mkctl create late --ncpus 1 --memory 64M
+check "1: another one cannot have its name" exits 1 'cannot create `late`: ' runs late
+check "it is left as it was" state late created none
+check "it is waited for" awaiting late running
+check "while it is removed" mkctl rm late
+check "3: that is told" ends awaiting 3
+check "4: a line does not come in time" exits 4 'matches `no such line` did not come within 500.0 ms' \
+	runs late --wait 'no such line' --timeout 500ms
+check "it is left as it is" state late running none
+check "it is removed" remove late
+check "one powers off while a line is waited for" supervised off 'mk.agent=0 mk.act=poweroff' \
+	--wait 'no such line' --timeout "$BOOT"
+check "it runs" happens off 1 "$(state_of running)"
+check "and another state" awaiting off crashed
+check "6: that is told" ends off 6
+check "with its last words" told off 'reboot: Power off'
+check "6: and to who waits for the state" ends awaiting 6
+check "it is left" state off stopped halt
+check "it is removed" mkctl rm off
+check "0: the host can do it" able
+check "5: who has not the privilege is told" exits 5 'run it as root \(it takes CAP_SYS_BOOT\)' \
+	without_privilege mkctl ls
+check "5: and by check" exits 5 'FAIL  privileges  no CAP_SYS_BOOT' without_privilege mkctl check
+check "the host is unharmed" unharmed
+
+# ---- run is interrupted -----------------------------------------------------
+
+# interrupted SIGNAL STATUS DELAY: a signal comes before an instance is made, while it is, or
+# while it runs. What is told of it is what is left; of KILL nothing is told.
+interrupted() {
+	local signal=$1 wanted=$2 delay=$3 pid status=0
+	echo "after $delay s"
+	# A shell lets what it starts aside ignore INT.
+	env --default-signal=INT mkctl run cut --ncpus 1 --memory 192M --kernel "$MK_KERNEL" \
+		--initrd "$MK_ROOTFS" --cmdline mk.agent=0 --wait 'no such line' >"$scratch/cut" 2>&1 &
+	pid=$!
+	until [ "$(<"/proc/$pid/comm")" = mkctl ]; do kill -0 "$pid" || return; done
+	sleep "$delay"
+	kill "-$signal" "$pid"
+	wait "$pid" || status=$?
+	cat "$scratch/cut"
+	is "status" "$wanted" "$status" || return
+	if grep -q "interrupted by signal $((wanted - 128)): the instance is left as it is" "$scratch/cut"; then
+		state cut running none && remove cut
+	elif [ "$signal" = KILL ]; then
+		is "what is told" "" "$(<"$scratch/cut")" || return
+		# Wherever it was.
+		mkctl show cut || { gone cut && return; }
+		remove cut
+	else
+		[ ! -s "$scratch/cut" ] ||
+			grep "interrupted by signal $((wanted - 128)): what was made is removed again" \
+				"$scratch/cut" || return
+		gone cut
+	fi
+}
+
+for try in 1 2 3; do
+	for signal in INT TERM KILL; do
+		delay=$((RANDOM % 2)).$(printf '%03d' $((RANDOM % 1000)))
+		check "$signal after $delay s, try $try" interrupted "$signal" \
+			$((128 + $(kill -l "$signal"))) "$delay"
+	done
+done
+check "nothing is left" is "instances" "" "$(names)"
+check "the host is unharmed" unharmed
+
 # ---- what is told -----------------------------------------------------------
 
 kill "$follower"
