@@ -19,7 +19,8 @@ declare -A as=(
 
 prepare() {
 	local name=$1 cpus=$2 kernel=$3 release=$4
-	create "$name" "$cpus" && load "$name" "mk.act=$name" "$kernel" && announce "$name" "$release"
+	create "$name" "$cpus" && load "$name" "panic=-1 mk.act=$name" "$kernel" &&
+		announce "$name" "$release"
 }
 
 # Whoever waits is woken up, and told the state that it wanted.
