@@ -36,14 +36,3 @@ answers() {
 
 # rouse NAME: it is rung when it waits for that (agent.act=rung).
 rouse() { said "$1" 'waits to be rung$' && answers "$1" 1; }
-
-# host_said REGEX...: in the host's log, in this order.
-host_said() {
-	local log line
-	log=$(dmesg)
-	for regex; do
-		line=$(grep -nE -m 1 -e "$regex" <<<"$log" | cut -d: -f1)
-		[ -n "$line" ] || { echo "not in the host's log, or not in this order: $regex" && return 1; }
-		log=$(tail -n "+$((line + 1))" <<<"$log")
-	done
-}

@@ -17,11 +17,26 @@ declare -A as=(
 	[panic]="crashed panic"
 )
 
+# And what its log says of that.
+declare -A told=(
+	[restart]="restarted itself" [halt]="halted or powered off" [panic]="panicked"
+)
+
+# What the user says of panic= has no effect: the loader has its own way.
 prepare() {
 	local name=$1 cpus=$2 kernel=$3 release=$4
 	create "$name" "$cpus" && load "$name" "panic=-1 mk.act=$name" "$kernel" &&
 		announce "$name" "$release"
 }
+
+# tells_all NAME STATE REASON: of each change.
+tells_all() {
+	local line="multikernel: $1:"
+	host_said "$line created\$" "$line loaded\$" "$line running\$" "$line $2 \(${told[$3]}\)\$"
+}
+
+# removed NAME...: and that is told.
+removed() { mkctl rm "$@" && host_said "${@/%/: destroyed\$}"; }
 
 # Whoever waits is woken up, and told the state that it wanted.
 begin_waiting() {
@@ -57,13 +72,14 @@ all_end() {
 		[ "$way" != panic ] || text='sysrq triggered crash'
 		check "$release, $way: it was up before" up "$way" 2 "$release"
 		check "$release, $way: it is $state ($reason)" state "$way" "$state" "$reason"
+		check "$release, $way: the host's log tells all" tells_all "$way" "$state" "$reason"
 		check "$release, $way: its last words are \"$text\"" shows "$way" .text "$text"
 	done
 	check "$release: the host is unharmed" unharmed
 }
 
 all_end "$MK_KERNEL" "$RELEASE" reboot poweroff sysrq-b
-check "they are removed" mkctl rm reboot poweroff sysrq-b
+check "they are removed" removed reboot poweroff sysrq-b
 
 # A CPU that goes offline calls the same stub, and comes back.
 check "offline: loaded" prepare offline 5-6 "$MK_KERNEL" "$RELEASE"
@@ -77,6 +93,6 @@ check "the host is unharmed" unharmed
 
 for directory; do
 	all_end "$directory/vmlinuz" "$(<"$directory/release")" panic sysrq-b
-	check "they are removed" mkctl rm panic sysrq-b
+	check "they are removed" removed panic sysrq-b
 done
 finish
