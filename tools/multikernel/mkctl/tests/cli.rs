@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
 
 const NO_DEVICE: &str = "/nonexistent/multikernel";
@@ -124,14 +123,6 @@ fn a_file_that_is_not_there_is_named() {
         .assert()
         .code(1)
         .stderr(contains("cannot open the kernel `/nonexistent/vmlinuz`"));
-}
-
-#[test]
-fn nothing_is_drawn_where_there_is_no_terminal() {
-    mkctl(&["ls"])
-        .assert()
-        .stderr(contains('\x1b').not())
-        .stderr(contains('\r').not());
 }
 
 #[test]

@@ -304,6 +304,19 @@ check "the host is unharmed" unharmed
 
 # ---- mkctl run --console ----------------------------------------------------
 
+# awaiting: an instance is run, until its log has a line.
+awaiting() {
+	TERM=vt100 "$@" mkctl run red --cpus 1 --memory "$MEMORY" --kernel "$MK_KERNEL" \
+		--wait 'Linux version' --timeout "$BOOT"
+}
+
+# Where nobody looks no progress is drawn.
+undrawn() {
+	awaiting env >"$scratch/out" 2>"$scratch/err" || return
+	is "output" "red: running on CPUs 1 with ${MEMORY%M} MiB" "$(<"$scratch/out")" &&
+		is "errors" "" "$(<"$scratch/err")"
+}
+
 check "an instance is run at a terminal" terminal mkctl run red --cpus 1 --memory "$MEMORY" \
 	--kernel "$MK_KERNEL" --initrd "$MK_ROOTFS" --console \
 	--cmdline 'rdinit=/agent-init agent.act=load,accepted,sh' <<-'END'
@@ -318,6 +331,13 @@ check "an instance is run at a terminal" terminal mkctl run red --cpus 1 --memor
 	end 0
 END
 check "it is there afterwards" state red stopped halt
+check "it is removed" remove red
+check "it is told what is waited for" awaiting terminal <<-'END'
+	expect waiting for `Linux version` in the log of red \(.*s\)
+	end 0
+END
+check "it is removed" remove red
+check "nothing is drawn without a terminal" undrawn
 check "it is removed" remove red
 check "the host is unharmed" unharmed
 finish
