@@ -270,7 +270,7 @@ struct mk_event {
 #define MK_REASON_HALT		3	/* the instance halted or powered off */
 #define MK_REASON_PANIC		4	/* the instance panicked */
 #define MK_REASON_HOST_DOWN	5	/* the host goes down */
-#define MK_REASON_START_FAILED	6	/* a CPU did not start */
+#define MK_REASON_START_FAILED	6	/* its boot CPU did not start */
 #define MK_REASON_STUCK		7	/* a CPU could not be stopped: destroy it */
 #define MK_REASON_MISBEHAVED	8	/* it rang the host without end */
 

@@ -406,7 +406,9 @@ impl Instance {
         kexec::load(id, image.kernel, image.initrd, image.cmdline).map_err(failed)
     }
 
-    /// Takes its CPUs from the host and boots what is loaded.
+    /// Takes its CPUs from the host and boots what is loaded. Where that fails it is as before, with
+    /// its CPUs back at the host; but when its boot CPU was sent into the kernel and did not get
+    /// there, it has crashed: [`Reason::StartFailed`].
     pub fn start(&self) -> Result<()> {
         ioctl::start(self.fd.as_fd()).map_err(self.failed(Operation::Start))
     }
