@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What this module knows of the protocol, on either side; and, for tests only, what modules of
-//! other ages would know: `make module MK_AGE=older`, `newer` or `future`
+//! other ages would know: `MK_AGE=older`, `newer` or `future` for `make`
 //! (Documentation/multikernel/protocol.rst).
 
 use crate::{

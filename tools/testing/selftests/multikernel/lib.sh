@@ -8,6 +8,8 @@
 # $MK_WORDS are more words for each instance's command line.
 # $MK_AUDIT is the UART that the audit listens to, if there is one
 # (tools/testing/multikernel/audit).
+# Where they are named, scripts/, and audit/ and guest/ of tools/testing/multikernel,
+# are of the repository that all of this comes from: a kernel tree does not have them.
 #
 # A test is a list of "check WHAT COMMAND..." and ends with "finish".
 
