@@ -6,7 +6,6 @@
  */
 #include <linux/io.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/sched.h>
 #include "shim.h"
 
@@ -35,8 +34,6 @@ void mk_foreign_set_offline(unsigned long pfn, unsigned long nr_pages, bool offl
 
 #ifdef CONFIG_FOREIGN_MEMORY
 #include <linux/foreign_memory.h>
-
-MODULE_IMPORT_NS("MULTIKERNEL");
 
 bool mk_foreign_can_hide(void)
 {
