@@ -43,7 +43,10 @@ same() {
 	done
 }
 
-# Who makes the series need not have told git a name, for this.
+unsigned() { ! grep -q '^Signed-off-by: ' "$BUILD"/series/*.patch; }
+
+# Who makes the series need not have told git a name, for this, and signs nothing.
+unset SIGNOFF
 export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-test} GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-test@localhost}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 
@@ -51,5 +54,6 @@ failed=
 told "the series is written, and checkpatch.pl has no complaint" "$TOP/scripts/series" check
 told "git takes it" come_back
 told "it brings the files that are here" same
+told "nobody has signed it unasked" unsigned
 echo "1..$count"
 [ -z "$failed" ]
