@@ -4,7 +4,7 @@
 
 use super::{
     fail::{fail, Fail},
-    memory::{exposed, Open},
+    memory::Open,
 };
 use crate::{
     pure::{
@@ -57,7 +57,10 @@ impl From<Unplaced> for Fail {
             Unplaced::Unwritten(errno) => {
                 fail!(errno, "the kernel cannot be put into the instance's memory")
             }
-            Unplaced::Exposed(errno) => exposed(errno),
+            Unplaced::Exposed(errno) => fail!(
+                errno,
+                "the instance's memory cannot be kept from the host: free memory, and load again"
+            ),
         }
     }
 }

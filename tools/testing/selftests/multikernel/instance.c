@@ -415,16 +415,31 @@ TEST_F_TIMEOUT(instance, destroyed_by_another_descriptor, TIMEOUT)
 	close(kernel);
 }
 
+/* Or else it is built in. */
+static bool is_module(void)
+{
+	FILE *file = fopen("/proc/modules", "re");
+	bool found = false;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file))
+		found |= !strncmp(line, "multikernel ", strlen("multikernel "));
+	if (file)
+		fclose(file);
+	return found;
+}
+
 /* The module stays as long as an instance exists, though nobody has it open. */
 TEST_F_TIMEOUT(instance, keeps_the_module, TIMEOUT)
 {
+	const int error = is_module() ? EWOULDBLOCK : ENOENT;
 	int fd = mk_create(self->device, "keeper", 0);
 
 	ASSERT_OK(fd);
 	close(fd);
 	close(self->device);
 	EXPECT_EQ(-1, syscall(SYS_delete_module, "multikernel", O_NONBLOCK));
-	EXPECT_EQ(EWOULDBLOCK, errno);
+	EXPECT_EQ(error, errno);
 	self->device = mk_device();
 	ASSERT_OK(self->device);
 	fd = mk_open(self->device, "keeper");

@@ -20,13 +20,14 @@ suites() {
 	local line where=$1 file=$2 ran=0
 	while read -r line; do
 		[[ $line =~ ^\[[0-9:]+\]\ =+\ \[([A-Z]+)\]\ ([^ ]+)\ =+$ ]] || continue
-		ran=$((ran + 1))
+		# The kernel has others of its own.
+		case ${BASH_REMATCH[2]} in multikernel_* | rust_doctests_kernel) ran=$((ran + 1)) ;; esac
 		case ${BASH_REMATCH[1]} in
 		PASSED) told ok "$where: ${BASH_REMATCH[2]}" ;;
 		*) told "not ok" "$where: ${BASH_REMATCH[2]} (${BASH_REMATCH[1]})" ;;
 		esac
 	done <"$file"
-	[ "$ran" -gt 0 ] || told "not ok" "$where: suites are run"
+	[ "$ran" -gt 0 ] || told "not ok" "$where: our suites are run"
 }
 
 mkdir -p "$LOGS"
