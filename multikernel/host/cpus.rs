@@ -51,7 +51,6 @@ pub(crate) struct Lent {
     memory: Arc<Memory>,
     /// And all that it shares.
     link: Arc<Link>,
-    is_given_back: bool,
 }
 
 /// Those that are lent, for the moment when the host has crashed.
@@ -72,10 +71,6 @@ global_lock! {
     /// them would reach this one.
     pub(crate) unsafe(uninit) static COMES_BACK: Mutex<()> = ();
 }
-
-/// The CPU could not be stopped. It is lost until the machine starts anew, and so is all that it
-/// could use.
-pub(crate) struct Stuck;
 
 impl Lent {
     /// Takes `cpu` for the instance `name`, and parks it.
@@ -135,7 +130,6 @@ impl Lent {
             low,
             memory,
             link,
-            is_given_back: false,
         };
         lent.park(None).map_err(no_answer(cpu))?;
         Ok(lent)
@@ -159,42 +153,6 @@ impl Lent {
     /// Sends the CPU through the trampoline, into a kernel, or to where it waits for that.
     pub(crate) fn boot(&self, entry: &Entry) -> Outcome {
         self.enter(&Way::Boot(entry)).map_err(no_answer(self.cpu))
-    }
-
-    /// Gives the CPU back to the host.
-    pub(crate) fn give_back(mut self) -> core::result::Result<(), Stuck> {
-        self.try_give_back()
-    }
-
-    fn try_give_back(&mut self) -> core::result::Result<(), Stuck> {
-        self.is_given_back = true;
-        let cpu = self.cpu;
-        if self.park(None).is_err() {
-            report!(
-                pr_emerg,
-                "INIT does not stop CPU {cpu}: it, and the memory that it may write to, are lost \
-                 until the machine starts anew"
-            );
-            self.low.slot().abandon();
-            // Not present: nobody onlines it, and broadcasts stay off.
-            core::mem::forget((
-                self.low.clone(),
-                self.memory.clone(),
-                self.link.clone(),
-                module::Pin::new(),
-            ));
-            return Err(Stuck);
-        }
-        LENT.remove(self.apic.raw());
-        guard::reclaim(cpu);
-        if let Err(err) = online(cpu) {
-            report!(
-                pr_err,
-                "CPU {cpu} stays offline (error {}): bring it online by hand",
-                err.to_errno()
-            );
-        }
-        Ok(())
     }
 
     fn enter(&self, way: &Way<'_>) -> Result {
@@ -300,10 +258,34 @@ impl Lent {
 }
 
 impl Drop for Lent {
+    /// Gives the CPU back to the host.
     fn drop(&mut self) {
-        if !self.is_given_back {
-            // What is stuck was reported, and is quarantined.
-            let _ = self.try_give_back();
+        let cpu = self.cpu;
+        if self.park(None).is_err() {
+            report!(
+                pr_emerg,
+                "INIT does not stop CPU {cpu}: it, and the memory that it may write to, are lost \
+                 until the machine starts anew"
+            );
+            self.low.slot().abandon();
+            self.memory.abandon();
+            // Not present: nobody onlines it, and broadcasts stay off.
+            core::mem::forget((
+                self.low.clone(),
+                self.memory.clone(),
+                self.link.clone(),
+                module::Pin::new(),
+            ));
+            return;
+        }
+        LENT.remove(self.apic.raw());
+        guard::reclaim(cpu);
+        if let Err(err) = online(cpu) {
+            report!(
+                pr_err,
+                "CPU {cpu} stays offline (error {}): bring it online by hand",
+                err.to_errno()
+            );
         }
     }
 }
@@ -325,8 +307,8 @@ impl LentCpus {
         Ok(self.0.push(cpu, GFP_KERNEL)?)
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Lent> {
-        self.0.pop()
+    pub(crate) fn give_back(&mut self) {
+        while self.0.pop().is_some() {}
     }
 }
 
@@ -340,7 +322,7 @@ impl Deref for LentCpus {
 
 impl Drop for LentCpus {
     fn drop(&mut self) {
-        while self.pop().is_some() {}
+        self.give_back();
     }
 }
 

@@ -93,8 +93,6 @@ struct Work {
     /// Nothing was written to the memory since it was zeroed.
     clean: bool,
     split_cores: bool,
-    /// A CPU could not be stopped: it may still write to the memory.
-    stuck: bool,
     /// `None`: it was destroyed.
     module: Option<module::Pin>,
 }
@@ -145,7 +143,6 @@ impl Instance {
                     loaded: None,
                     clean: true,
                     split_cores: false,
-                    stuck: false,
                     module: Some(pin),
                 }),
                 status <- new_mutex!(Status {
@@ -374,7 +371,14 @@ impl Instance {
             let pace = self.with_status(|status| status.pace);
             let switchboard = self.switchboard()?;
             let console = self.console.clone();
-            let link = Link::new(&self.name, loaded.is_guest(), node, pace, switchboard, console)?;
+            let link = Link::new(
+                &self.name,
+                loaded.is_guest(),
+                node,
+                pace,
+                switchboard,
+                console,
+            )?;
 
             let start = Instant::<Monotonic>::now();
             let mut lent = LentCpus::with_capacity(cpus.len())?;
@@ -713,10 +717,7 @@ impl Instance {
         let last_words = self.close_link();
         let start = Instant::<Monotonic>::now();
         let expedited = Expedited::new();
-        // In reverse, as they were taken.
-        while let Some(cpu) = work.lent.pop() {
-            work.stuck |= cpu.give_back().is_err();
-        }
+        work.lent.give_back();
         drop(expedited);
         work.running = None;
         self.give_low_back();
@@ -732,7 +733,7 @@ impl Instance {
             }
             _ => None,
         };
-        let reason = match (work.stuck, &panic) {
+        let reason = match (self.is_stuck(), &panic) {
             (true, _) => Reason::Stuck,
             (false, Some(_)) => Reason::Panic,
             (false, None) => reason,
@@ -756,6 +757,11 @@ impl Instance {
         CString::try_from_fmt(fmt!("{text}")).ok()
     }
 
+    /// Whether a CPU of it could not be stopped: it may still write to the memory.
+    fn is_stuck(&self) -> bool {
+        self.memory().is_some_and(|memory| memory.is_abandoned())
+    }
+
     /// Does `f` as `operation`, if that is legal now.
     fn perform(
         &self,
@@ -769,7 +775,7 @@ impl Instance {
             .map_err(|error| Fail::new(state_errno(&error), core::format_args!("{error}")))?;
         // Until it is told: what has just started may end at once.
         let mut work = self.work.lock();
-        let result = if work.stuck && operation != Operation::Destroy {
+        let result = if self.is_stuck() && operation != Operation::Destroy {
             Err(Undone::unchanged(fail!(
                 EIO,
                 "a CPU of it could not be stopped; all that can be done is to destroy it"

@@ -13,7 +13,7 @@ use crate::{
 };
 use core::{
     ops::Deref,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use kernel::{prelude::*, sizes::SZ_1M, sync::Arc};
 
@@ -81,6 +81,8 @@ pub(crate) struct Memory {
     /// In the order of their addresses.
     pieces: KVec<Piece>,
     bytes: u64,
+    /// A CPU that could not be stopped may write to it until the machine starts anew.
+    is_abandoned: AtomicBool,
     _counted: Counted,
 }
 
@@ -179,8 +181,18 @@ impl Memory {
         Ok(Self {
             pieces,
             bytes,
+            is_abandoned: AtomicBool::new(false),
             _counted: counted,
         })
+    }
+
+    /// Nothing is to be loaded into it any more.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_abandoned.load(Ordering::Relaxed)
     }
 
     pub(crate) fn bytes(&self) -> u64 {

@@ -124,7 +124,7 @@ leave() {
 	local cpu
 	for cpu in 3 4; do
 		printf '\x00\x10\x32\x54\x00\x00\x00\x00' |
-			dd of=/dev/cpu/$cpu/msr bs=8 count=1 conv=notrunc oflag=seek_bytes \
+			dd of="/dev/cpu/$cpu/msr" bs=8 count=1 conv=notrunc oflag=seek_bytes \
 				seek=$((hsave)) status=none || return
 	done
 	registers | grep -c "MSR $hsave is 0000000054321000" | grep -x 2
