@@ -49,7 +49,7 @@ const CONTROL_RING: u64 = 2 * PAGE;
 const CONTROL_AT: u64 = AREA_BYTES;
 /// Room for most of what a kernel has to say when its console is made, should this one not have
 /// come to read until then; of more it would not keep the beginning.
-const SHOWN_RING: u64 = 16 * PAGE;
+const SHOWN_RING: u64 = 32 * PAGE;
 const TYPED_RING: u64 = PAGE;
 const CONSOLE_AT: u64 = CONTROL_AT + 2 * half_bytes(CONTROL_RING);
 const DOWN_AT: u64 = CONSOLE_AT + half_bytes(TYPED_RING) + half_bytes(SHOWN_RING);
