@@ -95,6 +95,8 @@ for try in 1 2; do
 	check "half a start: it is loaded as before" state half loaded none
 	check "half a start: the host has all its CPUs" \
 		is "online CPUs" "$online" "$(</sys/devices/system/cpu/online)"
+	check "half a start: the last that was taken came first" \
+		host_said 'Booting Node . Processor 2 ' 'Booting Node . Processor 1 '
 done
 check "half a start: the host is unharmed" unharmed
 check "half a start: then it starts" unclaimed
