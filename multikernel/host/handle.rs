@@ -373,7 +373,8 @@ unsafe extern "C" fn mapping_fault(fault: *mut bindings::vm_fault) -> bindings::
     };
     let result = insert(address as u64, at);
     // Who looks for a log looks at each page: its neighbours come along. Ranges are made of blocks.
-    let start = address as u64 - at % memory::ALIGN;
+    // The area need not have all of the block, which may begin below address 0.
+    let start = (address as u64).wrapping_sub(at % memory::ALIGN);
     // SAFETY: As above for the area.
     let area = unsafe { (*vma).__bindgen_anon_1.__bindgen_anon_1 };
     for n in 0..memory::ALIGN / PAGE {

@@ -303,6 +303,20 @@ TEST_F_TIMEOUT(memory, mappings_that_are_refused, TIMEOUT)
 	EXPECT_EQ(ENODEV, errno);
 }
 
+/* Who looks at a page gets its whole block, as far as the area goes: this one begins below 0. */
+TEST_F_TIMEOUT(memory, mapping_low_in_the_process, TIMEOUT)
+{
+	const __u64 offset = 2 * MIB - 4096;
+	void *map;
+
+	ASSERT_OK(mk_set_memory(self->instance, MEMORY));
+	map = mmap((void *)0x10000, 4096, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		   self->instance, offset);
+	ASSERT_EQ((void *)0x10000, map) TH_LOG("%m");
+	EXPECT_TRUE(mk_is_zero(map, 4096));
+	ASSERT_EQ(0, munmap(map, 4096));
+}
+
 TEST_F_TIMEOUT(memory, mapping_stays_read_only, TIMEOUT)
 {
 	__u64 bytes;
