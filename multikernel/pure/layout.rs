@@ -189,11 +189,13 @@ impl Layout {
     }
 
     /// How much of `ranges`, what everything was planned for, is right below the kernel
-    /// and nobody's, or the initrd's.
+    /// and nobody's.
     pub fn below_kernel(&self, ranges: &[Range]) -> u64 {
         let range = ranges.iter().find(|range| range.contains(self.kernel));
         let start = range.map_or(u64::MAX, |range| range.start().max(self.ram_start()));
-        self.kernel.start().saturating_sub(start)
+        let is_below = |initrd: &Range| initrd.start() < self.kernel.start();
+        let initrd = self.initrd.filter(is_below).map_or(0, Range::end);
+        self.kernel.start().saturating_sub(start.max(initrd))
     }
 
     /// The initrd: its size is that of the file.

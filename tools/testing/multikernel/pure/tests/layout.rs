@@ -74,6 +74,11 @@ fn check(request: &Request<'_>) -> Layout {
         let below = range(kernel.start() - below, below);
         assert!(request.ranges.iter().any(|r| r.contains(below)), "{below}");
         assert!(!below.overlaps(ours), "{below}");
+        let initrd = layout.initrd();
+        assert!(
+            !initrd.is_some_and(|initrd| initrd.overlaps(below)),
+            "{below}"
+        );
     }
 
     // The memory map: all that it has and nothing else, each byte once, the
@@ -137,6 +142,18 @@ fn check_map(map: &Map, request: &Request<'_>, layout: &Layout, slot: Option<Slo
         assert_eq!(kind(slot.reserved()), Some(Kind::Reserved));
     }
     assert_eq!(kind(shared), Some(Kind::Reserved));
+}
+
+#[test]
+fn an_initrd_below_the_kernel() {
+    let ranges = [range(0x4020_0000, 80 * MIB)];
+    let layout = check(&Request {
+        alignment: 16 * MIB,
+        ..request(&ranges, 60 * MIB, 10 * MIB)
+    });
+    let (kernel, initrd) = (layout.kernel(), layout.initrd().unwrap());
+    assert!(initrd.end() <= kernel.start());
+    assert_eq!(layout.below_kernel(&ranges), kernel.start() - initrd.end());
 }
 
 #[test]
