@@ -3,6 +3,7 @@
 //! CPUs that the host lends.
 
 use super::{
+    bells::Bell,
     fail::{fail, report, Fail, Outcome},
     link::Link,
     loader::Entry,
@@ -51,6 +52,8 @@ pub(crate) struct Lent {
     memory: Arc<Memory>,
     /// And all that it shares.
     link: Arc<Link>,
+    /// What it rings.
+    bell: Arc<Bell>,
 }
 
 /// Those that are lent, for the moment when the host has crashed.
@@ -80,6 +83,7 @@ impl Lent {
         low: Low,
         memory: Arc<Memory>,
         link: Arc<Link>,
+        bell: Arc<Bell>,
     ) -> Outcome<Self> {
         // SAFETY: It only reads a per-CPU variable of a possible CPU.
         let id = unsafe { ffi::mk_cpu_apic_id(cpu) };
@@ -130,6 +134,7 @@ impl Lent {
             low,
             memory,
             link,
+            bell,
         };
         lent.park(None).map_err(no_answer(cpu))?;
         Ok(lent)
@@ -274,6 +279,7 @@ impl Drop for Lent {
                 self.low.clone(),
                 self.memory.clone(),
                 self.link.clone(),
+                self.bell.clone(),
                 module::Pin::new(),
             ));
             return;
@@ -281,9 +287,13 @@ impl Drop for Lent {
         LENT.remove(self.apic.raw());
         guard::reclaim(cpu);
         if let Err(err) = online(cpu) {
+            // It stays parked, where NMIs and machine checks find their handlers: that must not
+            // be zeroed, nor become another's.
+            core::mem::forget((self.low.clone(), module::Pin::new()));
             report!(
                 pr_err,
-                "CPU {cpu} stays offline (error {}): bring it online by hand",
+                "CPU {cpu} stays offline (error {}): bring it online by hand; what it waits in \
+                 below 1 MiB is lost until the machine starts anew",
                 err.to_errno()
             );
         }

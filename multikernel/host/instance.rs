@@ -359,6 +359,11 @@ impl Instance {
             cpus.extend_from_slice(&self.status.lock().cpus, GFP_KERNEL)?;
             // What was true when they were reserved need not be true any more.
             check_cpus(&cpus, work.split_cores, self, &self.host.registry())?;
+            // A CPU of another that shared it is stuck. What is loaded fits any.
+            let is_lost = |low: &Low| low.slot().is_abandoned();
+            if self.with_status(|status| status.low.as_ref().is_some_and(is_lost)) {
+                self.take_low(loaded.has_dock())?;
+            }
             let (Some(low), Some(memory)) =
                 self.with_status(|status| (status.low.clone(), status.memory.clone()))
             else {
@@ -385,7 +390,8 @@ impl Instance {
             let expedited = Expedited::new();
             for &cpu in &cpus {
                 let link = link.clone();
-                let cpu = Lent::take(cpu, &self.name, low.clone(), memory.clone(), link)?;
+                let (low, memory, bell) = (low.clone(), memory.clone(), self.held_bell()?);
+                let cpu = Lent::take(cpu, &self.name, low, memory, link, bell)?;
                 lent.push(cpu)?;
             }
             drop(expedited);

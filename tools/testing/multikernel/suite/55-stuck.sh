@@ -5,6 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 
 status=0
-lab_held held --cpus 4 --timeout 600 -- "$SELFTESTS/stuck.sh" || status=1
+lab_held held --cpus 5 --timeout 600 -- "$SELFTESTS/stuck.sh" || status=1
 lab blocked --append nolapic --timeout 120 -- "$SELFTESTS/blocked.sh" || status=1
 exit "$status"

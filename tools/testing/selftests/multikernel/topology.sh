@@ -12,6 +12,8 @@ node=$(cat $system/node/node1/cpulist 2>/dev/null)
 
 GIB=$((1 << 30))
 
+smt() { echo "$1" >$system/cpu/smt/control; }
+
 # within NAME FIRST LAST: all of its memory is there, in GiB.
 within() {
 	mkctl show --json "$1" | jq -e --argjson first $(($2 * GIB)) --argjson last $(($3 * GIB)) \
@@ -66,4 +68,18 @@ check "on one CPU: two" up two 1 "$RELEASE"
 check "the host is unharmed" unharmed
 check "they are removed" remove one two
 check "the host is unharmed" unharmed
+
+# Its CPU waits in there still, so that must not be another's.
+check "an instance boots on a core" boot whole 2-3
+free=$(checked slots_free)
+check "the host is to have one thread a core" smt off
+check "it is killed" mkctl kill whole
+check "the host has those threads" is "the set of online CPUs" 0,2 "$(<$system/cpu/online)"
+check "that one is not, is told" tells 'CPU 3 stays offline' dmesg
+check "it is removed" mkctl rm whole
+check "its slot does not come back" free_slots "$free"
+check "the host is to have all threads" smt on
+check "it has" is "the set of online CPUs" 0-3 "$(<$system/cpu/online)"
+check "another instance boots on that core" boot whole 2-3
+check "it is removed" remove whole
 finish

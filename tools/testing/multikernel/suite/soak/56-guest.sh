@@ -29,7 +29,7 @@ lab guest --cpus 4 --timeout 1500 -- env MK_KERNEL="$guest/vmlinuz" bash -c '
 	exit $status' "$SELFTESTS" || status=1
 
 # They share a slot until one of them is lost in it.
-lab_held held --cpus 4 --timeout 600 -- env MK_KERNEL="$guest/vmlinuz" "$SELFTESTS/stuck.sh" ||
+lab_held held --cpus 5 --timeout 600 -- env MK_KERNEL="$guest/vmlinuz" "$SELFTESTS/stuck.sh" ||
 	status=1
 
 "$TOP/tools/testing/multikernel/guest/build" agent-guest
