@@ -8,8 +8,8 @@
     instance.py NAME BYTES kill-at OFFSET TEXT  start it, and kill it as soon as TEXT is there
     instance.py NAME BYTES hold                 say so, and keep it mapped until a signal comes
 
-BYTES is the size of its memory. Not counted is a TEXT with a "6" before it: so
-a kernel's code has what it will log. kill-at looks at some KiB around OFFSET
+BYTES is the size of its memory. Not counted is a TEXT with KERN_SOH and a level before it:
+so a kernel's code has what it will log. kill-at looks at some KiB around OFFSET
 all the time. The status is 1 if nothing is found, or something else than zero.
 """
 
@@ -42,12 +42,12 @@ def call(fd: int, command: int, layout: str = HEADER, *values: bytes) -> int:
 def find(memory: mmap.mmap, text: bytes, first: int, last: int) -> Iterator[int]:
     """Where `text` begins, from `first` on and before `last`."""
     for chunk in range(first, last, CHUNK):
-        # With the byte before it, and with all of a text that begins in it.
-        start = max(chunk - 1, 0)
+        # With what may be before it, and with all of a text that begins in it.
+        start = max(chunk - 2, 0)
         part = memory[start : min(chunk + CHUNK, last) + len(text) - 1]
         at = part.find(text)
         while at >= 0:
-            if start + at >= chunk and part[at - 1 : at] != b"6":
+            if start + at >= chunk and part[max(at - 2, 0) : max(at - 1, 0)] != b"\1":
                 yield start + at
             at = part.find(text, at + 1)
 

@@ -74,10 +74,9 @@ logs() {
 	for name in $(names); do
 		mkctl show "$name" 2>&1
 		echo "--- the end of the log of $name:"
-		mkctl dmesg "$name" >"$scratch/last" 2>&1
-		tail -n 25 "$scratch/last"
-		# The kernel measures it for 0.1 s, and then waits for it for ever.
-		! grep -q "APIC frequency too slow, disabling apic timer" "$scratch/last" ||
+		mkctl dmesg "$name" 2>&1 | tail -n 25
+		# The kernel measures it for 0.1 s, and then waits for it for ever, too early for mkctl.
+		! fast "$name" find "APIC frequency too slow, disabling apic timer" 2>/dev/null ||
 			echo "--- $name has no timer: the emulator was kept from running. Is the machine busy?"
 	done
 	echo "--- the end of the host's log:"
