@@ -47,7 +47,7 @@ def find(memory: mmap.mmap, text: bytes, first: int, last: int) -> Iterator[int]
         part = memory[start : min(chunk + CHUNK, last) + len(text) - 1]
         at = part.find(text)
         while at >= 0:
-            if start + at >= chunk and part[max(at - 2, 0) : max(at - 1, 0)] != b"\1":
+            if start + at >= chunk and not part[max(at - 2, 0) : at].startswith(b"\1"):
                 yield start + at
             at = part.find(text, at + 1)
 
