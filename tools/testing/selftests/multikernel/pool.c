@@ -317,7 +317,9 @@ struct pieces {
  */
 static bool make_pieces(struct pieces *pieces)
 {
-	const __u64 bytes = mk_meminfo("MemAvailable") / 100 * 92 / PAGE * PAGE;
+	/* For the page tables, and for what others want meanwhile. */
+	const __u64 rest = 64 * MIB;
+	const __u64 bytes = (mk_meminfo("MemAvailable") - rest) / PAGE * PAGE;
 
 	pieces->pages = bytes / PAGE;
 	pieces->file = memfd_create("pieces", MFD_CLOEXEC);
