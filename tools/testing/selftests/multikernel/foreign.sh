@@ -174,7 +174,7 @@ fi
 
 # ---- where it is asked for ----------------------------------------------------------
 
-loaded() { create asked 1 && load asked; }
+loaded() { create asked 1 && load asked && unpacked asked; }
 check "the module is loaded anew" anew dump_instances=1
 check "an instance has a kernel in its memory" loaded
 ranges asked >"$scratch/asked"
