@@ -12,7 +12,7 @@ node=$(cat $system/node/node1/cpulist 2>/dev/null)
 
 GIB=$((1 << 30))
 
-smt() { echo "$1" >$system/cpu/smt/control; }
+smt() { echo "$1" >"$system"/cpu/smt/control; }
 
 # within NAME FIRST LAST: all of its memory is there, in GiB.
 within() {
