@@ -24,25 +24,18 @@ few() {
 	[ "$rings" -le "$1" ]
 }
 
-# brief MS: what this kernel was rung since $before took less. A ring takes less than the quickest
-# of the answers to ours: the time of the machine's clock is that of others, too.
-brief() {
-	local rings=$(($(rings) - before)) least
-	answers good 50 || return
-	least=$(jq '.answers_ns | min' "$scratch/answers")
-	echo "rung $rings times; an answer takes $least ns"
-	[ $((rings * least)) -le $(($1 * 1000000)) ]
-}
-
-# soon COMMAND...: that is so after this storm, or after another. An emulated CPU that waits for
-# the turn of others to see a ring counts few in 20 ms of the machine's clock, and many in all.
-soon() {
-	for _ in 1 2 3; do
-		if "$@"; then return; fi
-		before=$(rings)
-		again storm load,accepted,storm && awaits storm crashed || return
-	done
-	"$@"
+# rationed NAME: from its agent's being ready to its stop, this kernel was rung no more since $before
+# than it lets a line be in each 20 ms: $STORM times for nothing, and the one that is too many. That
+# is so however slow the machine is. There are two storms, cut off anywhere, and the boot's rings.
+rationed() {
+	local rings=$(($(rings) - before)) ms most
+	ms=$(dmesg | awk -F '[][]' -v name="$1" '
+		index($0, name ": its agent is ready") { from = $2 }
+		index($0, name ": it goes on ringing: stopped") { to = $2 }
+		END { printf "%d", (to - from) * 1000 }')
+	most=$(((ms / 20 + 4) * (STORM + 1) + 50))
+	echo "rung $rings times in $ms ms, may be $most times"
+	[ "$ms" -gt 0 ] && [ "$rings" -le "$most" ]
 }
 
 # lines REGEX MAX: the host's log has no more of them.
@@ -104,7 +97,7 @@ check "it is stopped" awaits storm crashed
 check "the host knows why" state storm crashed misbehaved
 check "its agent was told before" host_said 'storm: its agent is refused: it rings without end' \
 	'storm: its agent is gone: it did what it must not do' 'storm: it goes on ringing: stopped'
-check "the CPU was given back in no time" soon brief 100
+check "it rang no more than it may" rationed storm
 check "the good one goes on" answers good 100
 check "the host is unharmed" unharmed
 

@@ -61,18 +61,26 @@ life() {
 			[.event, .state, .reason] - ["state", "none", null] | join("/")] | join(" ")' "$scratch/events")"
 }
 
-# How long it took from each crash to the next load, in ns.
+# For each crash that another load came after, in ns: how long it had run, and how long the pause was.
 pauses() {
-	jq -cs --arg name "$1" '[.[] | select(.name == $name and .event == "state")] as $all |
-		[range(1; $all | length) as $n | select($all[$n - 1].state == "crashed") |
-			$all[$n].time_ns - $all[$n - 1].time_ns]' "$scratch/events"
+	jq -cs --arg name "$1" '
+		[.[] | select(.name == $name and .event == "state")] as $all |
+		[range(2; $all | length) as $n | select($all[$n - 1].state == "crashed") |
+			{ran: ($all[$n - 1].time_ns - $all[$n - 2].time_ns),
+			 pause: ($all[$n].time_ns - $all[$n - 1].time_ns)}]' "$scratch/events"
 }
 
-# grow NAME: they are 1, 2, 4 s, and what it takes to load.
+# grow NAME: as told, they are 1, 2, 4 s, and what it takes to load. After a run of a minute, which
+# takes a busy emulator, they begin anew.
 grow() {
-	pauses "$1"
-	pauses "$1" | jq -e 'length == 3 and .[0] >= 1e9 and .[1] >= 2e9 and .[2] >= 4e9
-		and .[2] > .[0] + 2e9 and .[2] < 30e9'
+	local pauses told
+	pauses=$(pauses "$1")
+	told=$(sed -n 's/.*is started again in \([0-9]*\)\.0 s$/\1/p' "$scratch/$1.out" | jq -cs .)
+	echo "told $told: $pauses"
+	jq -en --argjson told "$told" --argjson pauses "$pauses" '
+		($pauses | length >= 3) and all($pauses | keys[];
+			(if . == 0 or $pauses[.].ran >= 60e9 then 1 else 2 * $told[. - 1] end) as $due |
+			$told[.] == $due and ($pauses[.].pause / 1e9 - $due | 0 <= . and . < 30))'
 }
 
 numbered() { jq -es '[.[].seq] == [range(.[0].seq; .[0].seq + length)] and all(.[]; .lost == 0)' "$scratch/events"; }
