@@ -111,26 +111,10 @@ hsave=0xc0010117
 msrs=(0x1a0 0x277 0x20e 0x20f "$hsave")
 
 # What the host finds in those of CPUs 3 and 4.
-registers() {
-	local cpu msr
-	for cpu in 3 4; do
-		for msr in "${msrs[@]}"; do
-			echo "CPU $cpu: MSR $msr is$(dd if=/dev/cpu/$cpu/msr bs=8 count=1 \
-				iflag=skip_bytes skip=$((msr)) status=none | od -An -tx8)"
-		done
-	done
-}
+registers() { msr 3,4 "${msrs[@]}"; }
 
 # The host writes the last, which is cleared between owners.
-leave() {
-	local cpu
-	for cpu in 3 4; do
-		printf '\x00\x10\x32\x54\x00\x00\x00\x00' |
-			dd of="/dev/cpu/$cpu/msr" bs=8 count=1 conv=notrunc oflag=seek_bytes \
-				seek=$((hsave)) status=none || return
-	done
-	registers | grep -c "MSR $hsave is 0000000054321000" | grep -x 2
-}
+leave() { msr 3,4 "$hsave=0x54321000" | grep -c "MSR $hsave is 0x54321000" | grep -x 2; }
 
 # An instance has changed them all, and has found that one cleared.
 changed() {

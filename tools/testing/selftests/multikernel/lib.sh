@@ -278,13 +278,12 @@ exits() {
 
 # host_said REGEX...: in the host's log, in this order.
 host_said() {
-	local log line regex
-	log=$(dmesg)
-	for regex; do
-		line=$(grep -nE -m 1 -e "$regex" <<<"$log" | cut -d: -f1)
-		[ -n "$line" ] || { echo "not in the host's log, or not in this order: $regex" && return 1; }
-		log=$(tail -n "+$((line + 1))" <<<"$log")
-	done
+	local line
+	dmesg >"$scratch/dmesg"
+	while [ $# -gt 0 ] && IFS= read -r line; do
+		if [[ $line =~ $1 ]]; then shift; fi
+	done <"$scratch/dmesg"
+	[ $# = 0 ] || { echo "not in the host's log, or not in this order: $1" && return 1; }
 }
 
 # tells REGEX COMMAND...: COMMAND succeeds, and says so.
@@ -303,20 +302,18 @@ HARM='WARNING:|BUG:|Oops|general protection|INFO: rcu|INFO: task|soft lockup|har
 HARM+='|UBSAN|KASAN|KCSAN|kmemleak: [1-9]|DEADLOCK|stays offline|does not stop'
 HARM+='|stuck in the trampoline|registers could not be|NMI received for unknown reason'
 
+# msr CPU[,CPU...] REGISTER[=VALUE]...: show those registers, writing those with a value.
+msr() { "$(dirname "${BASH_SOURCE[0]}")/msr.py" "$@"; }
+
+# has_cpus LIST [CPU...]: this kernel has the CPUs of the list but those, and they work.
+has_cpus() { "$(dirname "${BASH_SOURCE[0]}")/online.py" "$@"; }
+
 # The host has all of its CPUs but those that are lent, they work, and its log
 # has nothing bad.
 unharmed() {
-	local cpu status=0
-	lent >"$scratch/lent"
-	cpus "$online" | grep -vxFf "$scratch/lent" >"$scratch/wanted"
-	cpus "$(</sys/devices/system/cpu/online)" >"$scratch/online"
-	if ! diff "$scratch/wanted" "$scratch/online"; then
-		echo "these are the CPUs that should be online, and those that are"
-		status=1
-	fi
-	while read -r cpu; do
-		timeout 60 taskset -c "$cpu" true || { echo "CPU $cpu does not work" && status=1; }
-	done <"$scratch/online"
+	local lent status=0
+	mapfile -t lent < <(lent)
+	has_cpus "$online" "${lent[@]}" || status=1
 	dmesg -c >"$scratch/dmesg"
 	if grep -E "$HARM" "$scratch/dmesg"; then status=1; fi
 	[ "$status" = 0 ] || tail -n 40 "$scratch/dmesg"
@@ -326,8 +323,8 @@ unharmed() {
 # The CPUs of all instances that run, one a line.
 lent() {
 	local name
-	for name in $(names); do
-		mkctl show --json "$name" | jq -r 'select(.state == "running").cpus[]'
+	for name in $(mkctl ls --json | jq -r '.instances[] | select(.state == "running").name'); do
+		mkctl show --json "$name" | jq '.cpus[]'
 	done
 }
 

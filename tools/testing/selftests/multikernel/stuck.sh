@@ -23,15 +23,6 @@ calm() {
 	not grep -E "$HARM" "$scratch/dmesg"
 }
 
-# has CPUS: these are this kernel's, and they work.
-has() {
-	local cpu
-	is "what is online" "$1" "$(</sys/devices/system/cpu/online)" || return
-	for cpu in $(cpus "$1"); do
-		timeout 60 taskset -c "$cpu" true || { echo "CPU $cpu does not work" && return 1; }
-	done
-}
-
 apart() {
 	ranges anew >"$scratch/anew" || return
 	if overlap "$scratch/lost" "$scratch/anew"; then
@@ -55,7 +46,7 @@ check "the machine holds CPU 3" ask "$shared" hold 3
 check "its instance is killed" mkctl kill lost
 check "it is told why that did not go well" state lost crashed stuck
 check "and so is the host" tells "$loss" dmesg
-check "the host has its other CPU back, and works" has 0,2,4
+check "the host has its other CPU back, and works" has_cpus 0,2,4
 check "it does not try CPU 3" fails . online_by_hand
 check "what is left of the instance is not started" fails "could not be stopped" load lost
 check "nor started" fails . mkctl start lost
@@ -77,7 +68,7 @@ check "and what was started since" beats late
 check "they are killed" mkctl kill anew other late
 check "as anybody else" state anew stopped killed
 check "and so is the other" state other stopped killed
-check "the host has all but CPU 3" has 0-2,4
+check "the host has all but CPU 3" has_cpus 0-2,4
 check "they are removed" mkctl rm anew other late
 check "one slot is lost" free_slots $((slots - 1))
 check "the module stays" fails "in use" rmmod multikernel

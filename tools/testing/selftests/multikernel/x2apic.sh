@@ -8,20 +8,14 @@
 grep -q 'x2apic mode' "$scratch/boot" || skip_all "the host is not in x2APIC mode"
 modprobe msr 2>/dev/null || [ -e /dev/cpu/0/msr ] || skip_all "the module msr is not there"
 
-# Bits 10 and 11 of IA32_APIC_BASE: x2APIC mode, and on.
-apic_base() {
-	local cpu
-	for cpu in $(cpus "$online"); do
-		dd if="/dev/cpu/$cpu/msr" bs=8 count=1 iflag=skip_bytes skip=$((0x1b)) status=none |
-			od -An -tx8
-	done
-}
+apic_base() { msr "$(cpus "$online" | paste -sd,)" 0x1b; }
 
+# Bits 10 and 11 of IA32_APIC_BASE: x2APIC mode, and on.
 x2apic_mode() {
 	local base
-	for base in $(apic_base); do
+	for base in $(apic_base | sed 's/.* is //'); do
 		echo "$base"
-		[ $((0x$base & 0xc00)) = $((0xc00)) ] || return
+		[ $((base & 0xc00)) = $((0xc00)) ] || return
 	done
 }
 
