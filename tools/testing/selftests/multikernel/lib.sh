@@ -324,7 +324,7 @@ unharmed() {
 lent() {
 	local name
 	for name in $(mkctl ls --json | jq -r '.instances[] | select(.state == "running").name'); do
-		mkctl show --json "$name" | jq '.cpus[]'
+		mkctl show --json "$name" | jq 'select(.state == "running").cpus[]'
 	done
 }
 

@@ -12,11 +12,12 @@ apic_base() { msr "$(cpus "$online" | paste -sd,)" 0x1b; }
 
 # Bits 10 and 11 of IA32_APIC_BASE: x2APIC mode, and on.
 x2apic_mode() {
-	local base
-	for base in $(apic_base | sed 's/.* is //'); do
-		echo "$base"
-		[ $((base & 0xc00)) = $((0xc00)) ] || return
-	done
+	local line
+	apic_base >"$scratch/bases" || return
+	while read -r line; do
+		echo "$line"
+		[ $((${line##* } & 0xc00)) = $((0xc00)) ] || return
+	done <"$scratch/bases"
 }
 
 restarts() { load x2 mk.act=reboot && mkctl start x2; }
