@@ -17,21 +17,15 @@ MODULE=$2
 STORM=8
 SECONDS_RANDOM=${MK_HOSTILE_SECONDS:-20}
 
-# few RINGS: no more since $before.
-few() {
-	local rings=$(($(rings) - before))
-	echo "rung $rings times"
-	[ "$rings" -le "$1" ]
-}
-
-# rationed NAME: from its agent's being ready to its stop, this kernel was rung no more since $before
-# than it lets a line be in each 20 ms: $STORM times for nothing, and the one that is too many. That
-# is so however slow the machine is. There are two storms, cut off anywhere, and the boot's rings.
+# rationed LINE: from its agent's being ready to that LINE in this kernel's log, storm rang no more
+# since $before than a line may be rung in each 20 ms: $STORM times for nothing, and the one that is
+# too many. That is so however slow the machine is. There are two storms at most, cut off anywhere,
+# and the boot's rings.
 rationed() {
 	local rings=$(($(rings) - before)) ms most
-	ms=$(dmesg | awk -F '[][]' -v name="$1" '
-		index($0, name ": its agent is ready") { from = $2 }
-		index($0, name ": it goes on ringing: stopped") { to = $2 }
+	ms=$(dmesg | awk -F '[][]' -v line="storm: $1" '
+		index($0, "storm: its agent is ready") { from = $2; to = from }
+		index($0, line) { to = $2 }
 		END { printf "%d", (to - from) * 1000 }')
 	most=$(((ms / 20 + 4) * (STORM + 1) + 50))
 	echo "rung $rings times in $ms ms, may be $most times"
@@ -97,7 +91,7 @@ check "it is stopped" awaits storm crashed
 check "the host knows why" state storm crashed misbehaved
 check "its agent was told before" host_said 'storm: its agent is refused: it rings without end' \
 	'storm: its agent is gone: it did what it must not do' 'storm: it goes on ringing: stopped'
-check "it rang no more than it may" rationed storm
+check "it rang no more than it may" rationed 'it goes on ringing: stopped'
 check "the good one goes on" answers good 100
 check "the host is unharmed" unharmed
 
@@ -107,9 +101,7 @@ check "it is noticed" agent storm gone
 check "the host knows why" agent_is storm gone misbehaved
 check "it does not ring any more" said storm 'is not to ring any more'
 check "it goes on without" state storm running none
-# One that nobody stops rings a thousand times a second and more. How often it does until this
-# kernel's emulated CPU has its turn depends on how busy the machine is.
-check "it did not ring often" few 1000
+check "it rang no more than it may" rationed 'its agent is refused: it rings without end'
 check "it is not asked" fails 'did what it must not do' mkctl ping storm
 check "the good one goes on" answers good 100
 check "it is killed" mkctl kill storm
