@@ -59,7 +59,7 @@ calls=$(count CAL) backtraces=$(count NMI)
 echo 1 >/proc/sys/kernel/printk
 begin_storm
 check "two instances are loaded in the storm" prepare
-check "they are started" mkctl start quiet loud
+check "they are started" started quiet loud
 check "quiet reaches its user space" said quiet '^.*multikernel-init: up'
 check "loud reaches its user space, and a port" said loud 'multikernel-init: port 0x60 value=..'
 end_storm

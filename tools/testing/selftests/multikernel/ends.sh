@@ -38,12 +38,20 @@ tells_all() {
 # removed NAME...: and that is told.
 removed() { mkctl rm "$@" && host_said "${@/%/: destroyed\$}"; }
 
+# Not that of one that is started anew.
+awaits_end() {
+	local status=0
+	awaits "$1" "$2" || status=$?
+	state "$1" stopped killed >/dev/null || return "$status"
+	awaits "$1" running && awaits "$1" "$2"
+}
+
 # Whoever waits is woken up, and told the state that it wanted.
 begin_waiting() {
 	local way
 	pids=()
 	for way; do
-		awaits "$way" "${as[$way]% *}" &
+		awaits_end "$way" "${as[$way]% *}" &
 		pids+=($!)
 	done
 }
@@ -64,7 +72,7 @@ all_end() {
 		cpu=$((cpu + 2))
 	done
 	begin_waiting "$@"
-	check "$release: started: $*" mkctl start "$@"
+	check "$release: started: $*" started "$@"
 	check "$release: who waits for their ends is woken" are_woken
 	for way; do
 		read -r state reason <<<"${as[$way]}"
@@ -83,7 +91,7 @@ check "they are removed" removed reboot poweroff sysrq-b
 
 # A CPU that goes offline calls the same stub, and comes back.
 check "offline: loaded" prepare offline 5-6 "$MK_KERNEL" "$RELEASE"
-check "offline: started" mkctl start offline
+check "offline: started" started offline
 all_end "$MK_KERNEL" "$RELEASE" panic halt
 check "offline: the CPU is back" said offline 'multikernel-init: cpu1 online=1 cpus=2$'
 check "offline: it was away" logged offline 'multikernel-init: cpu1 online=0 cpus=1$'

@@ -40,7 +40,7 @@ panic='Kernel panic - not syncing: '
 check "early panic: loaded" rootless
 check "init that ends: loaded" initless
 check "interrupts off: loaded" spin
-check "two of them are started" mkctl start initless spin
+check "two of them are started" started initless spin
 check "early panic: who waits for a line is told" \
 	fails "VFS: Unable to mount root fs" \
 	mkctl start rootless --wait 'multikernel-init: up' --timeout "$BOOT"

@@ -34,7 +34,7 @@ batch() {
 		check "$name is loaded" begin "$name" "$cpu-$((cpu + 1))" "$directory"
 		cpu=$((cpu + 2))
 	done
-	check "${#names[@]} instances are started" mkctl start "${names[@]}"
+	check "${#names[@]} instances are started" started "${names[@]}"
 	check "all of them end" together stopped "${names[@]}"
 	check "they ran at once" at_once "${names[@]}"
 	for name in "${names[@]}"; do

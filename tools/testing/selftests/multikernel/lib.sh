@@ -75,8 +75,7 @@ logs() {
 		mkctl show "$name" 2>&1
 		echo "--- the end of the log of $name:"
 		mkctl dmesg "$name" 2>&1 | tail -n 25
-		# The kernel measures it for 0.1 s, and then waits for it for ever, too early for mkctl.
-		! fast "$name" find "APIC frequency too slow, disabling apic timer" 2>/dev/null ||
+		! timerless "$name" 2>/dev/null ||
 			echo "--- $name has no timer: the emulator was kept from running. Is the machine busy?"
 	done
 	echo "--- the end of the host's log:"
@@ -125,12 +124,45 @@ create() {
 
 # load NAME [CMDLINE [KERNEL]]
 load() {
+	# To do so again, if need be.
+	printf '%s\0' "$@" >"$scratch/load-$1"
 	mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" \
 		--cmdline "${MK_WORDS:+$MK_WORDS }mk.agent=$AGENT ${2:-}"
 }
 
+# timerless NAME: it measured its timer, which takes 0.1 s, while the emulator was kept from running
+# for as long, and took it for too slow. It waits for it for ever, too early for mkctl to read its
+# log. No machine of metal stands still for that long.
+timerless() { fast "$1" find "APIC frequency too slow, disabling apic timer"; }
+
+# Such a one is started anew, and this kernel's log tells.
+anew_with_timer() {
+	timerless "$1" || return
+	echo "$1 has found no timer: it is started anew" >/dev/kmsg
+	local arguments
+	mapfile -d '' arguments <"$scratch/load-$1" || return
+	mkctl kill "$1" && load "${arguments[@]}" && mkctl start "$1"
+}
+
+# started NAME...: start them, and wait until they log, with their timers.
+started() {
+	local name try
+	mkctl start "$@" || return
+	for name; do
+		for try in {1..12}; do
+			! BOOT=20 said "$name" . >/dev/null || continue 2
+			anew_with_timer "$name" 2>/dev/null || echo "no log yet, try $try"
+		done
+		return 1
+	done
+}
+
 # start NAME: start it, and wait until its user space is up.
-start() { mkctl start "$1" --wait '^multikernel-init: up' --timeout "$BOOT"; }
+start() {
+	local up='^multikernel-init: up'
+	mkctl start "$1" --wait "$up" --timeout "$BOOT" && return
+	anew_with_timer "$1" && said "$1" "$up"
+}
 
 # boot NAME CPUS: all of that.
 boot() { create "$1" "$2" && load "$1" && start "$1"; }
