@@ -85,6 +85,7 @@ logs() {
 names() { mkctl ls --json | jq -r '.instances[].name'; }
 
 finish() {
+	[ ! -e "$scratch/timerless" ] || sed 's/^/# /' "$scratch/timerless"
 	finished=yes
 	echo "1..$tests"
 	echo "# $test: $((tests - failed)) passed, $failed failed, ${SECONDS} s"
@@ -135,10 +136,10 @@ load() {
 # log. No machine of metal stands still for that long.
 timerless() { fast "$1" find "APIC frequency too slow, disabling apic timer"; }
 
-# Such a one is started anew, and this kernel's log tells.
+# Such a one is started anew, which this kernel's log and the end of the test tell.
 anew_with_timer() {
 	timerless "$1" || return
-	echo "$1 has found no timer: it is started anew" >/dev/kmsg
+	echo "$1 has found no timer: it is started anew" | tee -a "$scratch/timerless" >/dev/kmsg
 	local arguments
 	mapfile -d '' arguments <"$scratch/load-$1" || return
 	mkctl kill "$1" && load "${arguments[@]}" && mkctl start "$1"
