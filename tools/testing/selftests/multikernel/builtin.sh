@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 by_kexec() {
-	mkctl load "$1" --kexec --kernel "$MK_KERNEL" --initrd "$MK_ROOTFS" --cmdline "mk.agent=0 ${2:-}"
+	load_with "$1" --kexec --kernel "$MK_KERNEL" --initrd "$MK_ROOTFS" --cmdline "mk.agent=0 ${2:-}"
 }
 
 check "no module is loaded" not grep -q '^multikernel ' /proc/modules

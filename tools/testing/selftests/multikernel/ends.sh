@@ -38,7 +38,7 @@ tells_all() {
 # removed NAME...: and that is told.
 removed() { mkctl rm "$@" && host_said "${@/%/: destroyed\$}"; }
 
-# Not that of one that is started anew.
+# awaits_end NAME STATE: its own end, not that of a kernel without a timer that is started anew.
 awaits_end() {
 	local status=0
 	awaits "$1" "$2" || status=$?

@@ -12,7 +12,7 @@ trouble=$1
 
 # load_trouble NAME ACT
 load_trouble() {
-	mkctl load "$1" --kernel "$MK_KERNEL" --initrd "$trouble" \
+	load_with "$1" --kernel "$MK_KERNEL" --initrd "$trouble" \
 		--cmdline "rdinit=/trouble-init trouble.act=$2 mk.agent=0"
 }
 

@@ -30,7 +30,7 @@ make_images() {
 
 # by_kexec NAME IMAGE [CMDLINE]
 by_kexec() {
-	mkctl load "$1" --kexec --kernel "$scratch/$2" --initrd "$MK_ROOTFS" \
+	load_with "$1" --kexec --kernel "$scratch/$2" --initrd "$MK_ROOTFS" \
 		--cmdline "mk.agent=0 ${3:-}"
 }
 # raw ID IMAGE [FLAGS]: what mkctl does not do.

@@ -123,11 +123,12 @@ create() {
 	mkctl create "$name" --cpus "$cpus" --memory "$MEMORY" "$@"
 }
 
+# load_with NAME OPTION...: and know how, to do so again if need be.
+load_with() { mkctl load "$@" && printf '%s\0' "$@" >"$scratch/load-$1"; }
+
 # load NAME [CMDLINE [KERNEL]]
 load() {
-	# To do so again, if need be.
-	printf '%s\0' "$@" >"$scratch/load-$1"
-	mkctl load "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" \
+	load_with "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" \
 		--cmdline "${MK_WORDS:+$MK_WORDS }mk.agent=$AGENT ${2:-}"
 }
 
@@ -142,7 +143,7 @@ anew_with_timer() {
 	echo "$1 has found no timer: it is started anew" | tee -a "$scratch/timerless" >/dev/kmsg
 	local arguments
 	mapfile -d '' arguments <"$scratch/load-$1" || return
-	mkctl kill "$1" && load "${arguments[@]}" && mkctl start "$1"
+	mkctl kill "$1" && mkctl load "${arguments[@]}" && mkctl start "$1"
 }
 
 # started NAME...: start them, and wait until they log, with their timers.
