@@ -231,8 +231,7 @@ impl Host {
         let bell: Bell = Bells::take(&this.bells).ok_or_else(|| {
             fail!(
                 ENOSPC,
-                "there are {} instances, for each of which this host has a doorbell, and not more: \
-                 destroy one first",
+                "all {} doorbells of this host are taken, one for each instance: destroy one first",
                 this.bells.count()
             )
         })?;

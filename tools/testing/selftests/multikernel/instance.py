@@ -33,9 +33,9 @@ CHUNK = 16 << 20
 TIMEOUT = float(os.environ.get("MK_BOOT_TIMEOUT", 240))
 
 
-def call(fd: int, command: int, layout: str = HEADER, *values: bytes) -> int:
+def call(fd: int, command: int, layout: str = HEADER, *values: bytes, flags: int = 0) -> int:
     # Only of what can be written the number is returned.
-    argument = bytearray(struct.pack(layout, struct.calcsize(layout), 0, 0, 0, 0, *values))
+    argument = bytearray(struct.pack(layout, struct.calcsize(layout), flags, 0, 0, 0, *values))
     return fcntl.ioctl(fd, command, argument)
 
 

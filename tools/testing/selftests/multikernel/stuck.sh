@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A CPU that does not take INIT: it, its slot and its memory are lost, and nothing else is.
+# A CPU that does not take INIT: it, its slot, its memory and its doorbell are lost, and
+# nothing else is.
 #
 #	stuck.sh DIRECTORY
 #
@@ -10,6 +11,7 @@
 # CPUs to lend.
 . "$(dirname "$0")/lib.sh"
 shared=$1
+here=$(dirname "$0")
 
 prepare() { create "$1" "$2" && load "$1" mk.act=beat; }
 begin() { prepare "$1" "$2" && start "$1"; }
@@ -31,9 +33,13 @@ apart() {
 	fi
 }
 
+# room_for N: there can be so many instances, each of which takes a doorbell.
+room_for() { is "the number of doorbells" "$1" "$("$here/room.py")"; }
+
 online_by_hand() { echo 1 >/sys/devices/system/cpu/cpu3/online; }
 
 slots=$(checked slots)
+doorbells=$("$here/room.py")
 check "an instance runs on two CPUs" begin lost 2-3
 check "and another beside it" begin other 1
 check "one more is loaded" prepare late 4
@@ -71,6 +77,7 @@ check "and so is the other" state other stopped killed
 check "the host has all but CPU 3" has_cpus 0-2,4
 check "they are removed" mkctl rm anew other late
 check "one slot is lost" free_slots $((slots - 1))
+check "and one doorbell, by which it may still ring" room_for $((doorbells - 1))
 check "the module stays" fails "in use" rmmod multikernel
 check "nothing else is complained of" calm
 finish
