@@ -58,7 +58,7 @@ coverage: ## Print which lines of the pure logic its tests reach (MODULE=1: of a
 kunit: ## Run tests of the pure logic in a kernel, by its kunit.py (KUNIT=module, examples)
 	@scripts/kunit $(or $(KUNIT),kernel)
 
-lint: ## Check formats, clippy, shellcheck, checkpatch, documentation, licences
+lint: ## Check formats, clippy, shellcheck, checkpatch, sparse, documentation, licences
 	@scripts/lint
 
 module: ## Build multikernel.ko for a stock kernel (KVER=, KDIR=)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Parameters that Rust cannot declare yet: texts, and a number that changes. */
 #include <linux/module.h>
+#include "channel_echo_rust.h"
 
 char *channel_echo_peer = "host";
 module_param_named(peer, channel_echo_peer, charp, 0444);
