@@ -17,6 +17,7 @@ lab instances --cpus 7 --memory 3G --timeout 2400 -- env MK_WORDS=mem=64T bash -
 	"$0/ends.sh" || status=1
 	"$0/faults.sh" "$1" || status=1
 	"$0/hostile.sh" "$2" "$3" || status=1
+	"$0/leaks.sh" || status=1
 	"$0/guard.sh" || status=1
 	exit $status' "$SELFTESTS" "$BUILD/trouble.cpio" "$BUILD/agent.cpio" \
 	"$(KVER=$HOST "$TOP/scripts/module" path)" || status=1

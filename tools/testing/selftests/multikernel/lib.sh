@@ -330,6 +330,16 @@ tells() {
 
 not() { ! "$@"; }
 
+# Where a kernel that looks for lost memory is asked for it.
+LEAKS=/sys/kernel/debug/kmemleak
+
+# lost_nothing: since LEAKS was cleared, if it was.
+lost_nothing() {
+	# What is younger is not looked at. The second scan sees all.
+	sleep 6
+	echo scan >"$LEAKS" && echo scan >"$LEAKS" && not grep . "$LEAKS"
+}
+
 # What the host's kernel writes when something goes wrong, except that it was
 # asked for backtraces.
 HARM='WARNING:|BUG:|Oops|general protection|INFO: rcu|INFO: task|soft lockup|hard LOCKUP'

@@ -123,6 +123,9 @@ static const struct outcome OUTCOMES[][CALLS] = {
 	},
 };
 
+/* A kernel that panics. It unpacks itself, which hosts that look for faults take long for. */
+#define PANICS	"mem=64T mk.act=panic"
+
 /* What instances are made of, for all tests here. */
 #define PARTS										\
 	MK_FIXTURE;									\
@@ -225,7 +228,7 @@ static int bring_to(int device, enum place place, int kernel, const __u32 *cpus,
 	if (!result && place != NEW && place != WITH_CPUS)
 		result = mk_set_memory(fd, place == CRASHED ? MEMORY_REAL : MEMORY);
 	if (!result && place >= LOADED_WITHOUT_CPUS)
-		result = mk_load(fd, kernel, rootfs, "mk.act=panic");
+		result = mk_load(fd, kernel, rootfs, PANICS);
 	if (!result && place >= RUNNING)
 		result = mk_start(fd);
 	if (!result && place == STOPPED)
@@ -395,7 +398,7 @@ TEST_F_TIMEOUT(change, panics, TIMEOUT)
 	if (kernel < 0 || rootfs < 0)
 		MK_SKIP("MK_KERNEL or MK_ROOTFS is not set");
 	ASSERT_OK(mk_prepare(self->fd, self->cpus, self->count, MEMORY_REAL, kernel, rootfs,
-			     "mk.act=panic"));
+			     PANICS));
 	ASSERT_OK(mk_start(self->fd));
 	EXPECT_EQ(MK_STATE_CRASHED, mk_wait_while(self->fd, MK_STATE_RUNNING));
 	ASSERT_OK(mk_info(self->fd, &info));
