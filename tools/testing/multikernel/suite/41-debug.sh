@@ -7,4 +7,4 @@
 
 use_host "${MK_HOST:-debug}"
 
-interface 20 15
+interface 15 10
