@@ -105,7 +105,7 @@ static void run_cycle(struct __test_metadata *_metadata, FIXTURE_DATA(cycles) * 
 	/* Its user space is up, with all of its CPUs. */
 	const bool up = linux_too && cycle % 5 == 4;
 	/* Otherwise it begins to unpack itself, which the host does if mem= is not there. */
-	const char *line = real && !up ? "mem=64T" : NULL;
+	const char *line = !real ? NULL : up ? MK_SOON : "mem=64T";
 	int fd = mk_create(self->device, "cycle", 0);
 	const void *map;
 	__u64 bytes;

@@ -13,7 +13,7 @@ trouble=$1
 # load_trouble NAME ACT
 load_trouble() {
 	load_with "$1" --kernel "$MK_KERNEL" --initrd "$trouble" \
-		--cmdline "rdinit=/trouble-init trouble.act=$2 mk.agent=0"
+		--cmdline "${WORDS}rdinit=/trouble-init trouble.act=$2 mk.agent=0"
 }
 
 kills() { mkctl kill "$1" && state "$1" stopped killed; }
@@ -24,7 +24,7 @@ kills() { mkctl kill "$1" && state "$1" stopped killed; }
 # that counted it would reset the machine.
 rootless() {
 	create rootless 1-2 &&
-		mkctl load rootless --kernel "$MK_KERNEL" --cmdline "panic=-1 root=/dev/none"
+		mkctl load rootless --kernel "$MK_KERNEL" --cmdline "${WORDS}panic=-1 root=/dev/none"
 }
 # After that: its init ends at once.
 initless() { create initless 3-4 && load initless rdinit=/bin/busybox; }

@@ -18,6 +18,7 @@ BOOT=${MK_BOOT_TIMEOUT:-240}
 MEMORY=${MK_MEMORY:-256M}
 # Whether the user space loads the agent by itself. Kernels need nothing from us.
 AGENT=0
+WORDS=${MK_WORDS:+$MK_WORDS }
 
 test=$(basename "$0" .sh)
 scratch=$(mktemp -d)
@@ -129,7 +130,7 @@ load_with() { mkctl load "$@" && printf '%s\0' "$@" >"$scratch/load-$1"; }
 # load NAME [CMDLINE [KERNEL]]
 load() {
 	load_with "$1" --kernel "${3:-$MK_KERNEL}" --initrd "$MK_ROOTFS" \
-		--cmdline "${MK_WORDS:+$MK_WORDS }mk.agent=$AGENT ${2:-}"
+		--cmdline "${WORDS}mk.agent=$AGENT ${2:-}"
 }
 
 # timerless NAME: it measured its timer, which takes 0.1 s, while the emulator was kept from running

@@ -18,7 +18,7 @@ supervised() {
 	local name=$1 cmdline=$2
 	shift 2
 	mkctl run "$name" --ncpus 1 --memory "$MEMORY" --kernel "$MK_KERNEL" --initrd "$initrd" \
-		--cmdline "$cmdline" "$@" >"$scratch/$name.out" 2>&1 &
+		--cmdline "$WORDS$cmdline" "$@" >"$scratch/$name.out" 2>&1 &
 	supervisor[$name]=$!
 	echo "${supervisor[$name]}"
 }

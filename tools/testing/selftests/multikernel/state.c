@@ -124,7 +124,7 @@ static const struct outcome OUTCOMES[][CALLS] = {
 };
 
 /* A kernel that panics. It unpacks itself, which hosts that look for faults take long for. */
-#define PANICS	"mem=64T mk.act=panic"
+#define PANICS	MK_SOON " mem=64T mk.act=panic"
 
 /* What instances are made of, for all tests here. */
 #define PARTS										\
