@@ -18,6 +18,7 @@ BOOT=${MK_BOOT_TIMEOUT:-240}
 MEMORY=${MK_MEMORY:-256M}
 # Whether the user space loads the agent by itself. Kernels need nothing from us.
 AGENT=0
+# What command lines begin with.
 WORDS=${MK_WORDS:+$MK_WORDS }
 
 test=$(basename "$0" .sh)
