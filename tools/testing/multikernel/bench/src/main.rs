@@ -3,7 +3,7 @@
 //! Measures what `make bench` shows. `run`, next to this crate, calls its parts where they belong:
 //!
 //! * `lab KERNEL INITRD FILE TURNS ROUNDS` in the lab, on the host of the instances;
-//! * `peer MACHINE ACCELERATOR CPU MEMORY TSC_KHZ KERNEL INITRD` beside it, once a turn;
+//! * `peer NAME MACHINE CPUS ACCELERATOR CPU MEMORY TSC_KHZ KERNEL INITRD` beside it, in each turn;
 //! * `channels KERNEL INITRD ROUNDS` in the lab, with `guest` in its instances;
 //! * `within ROUNDS` beside it;
 //! * `report PART SAMPLES OUT` at the end of each part.
@@ -35,16 +35,20 @@ fn run(arguments: &[&str]) -> Result<()> {
             turns.as_ref(),
             rounds.parse()?,
         ),
-        ["peer", machine, accelerator, cpu, memory, tsc_khz, kernel, initrd] => {
-            peer::run(&peer::Peer {
-                machine,
-                accelerator,
-                cpu,
-                memory,
-                tsc_khz,
-                kernel,
-                initrd,
-            })
+        ["peer", name, machine, cpus, accelerator, cpu, memory, tsc_khz, kernel, initrd] => {
+            peer::run(
+                name,
+                &peer::Peer {
+                    machine,
+                    accelerator,
+                    cpu,
+                    cpus,
+                    memory,
+                    tsc_khz,
+                    kernel,
+                    initrd,
+                },
+            )
         }
         ["channels", kernel, initrd, rounds] => channels::lab(kernel, initrd, rounds.parse()?),
         ["within", rounds] => channels::within::run(rounds.parse()?),

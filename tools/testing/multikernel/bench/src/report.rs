@@ -63,12 +63,18 @@ type Plan = (&'static str, Source, &'static str, Aim);
 const PARTS: [(&str, &[Plan]); 2] = [("instances", &FIGURES), ("channels", &CHANNELS)];
 
 /// Of instances.
-const FIGURES: [Plan; 13] = [
+const FIGURES: [Plan; 15] = [
     (
         "start to init / microvm",
         Source::Ratio("start", "microvm"),
         "ratio",
         Aim::AtMost(0.6),
+    ),
+    (
+        "start to init / microvm of one CPU",
+        Source::Ratio("start", "microvm-single"),
+        "ratio",
+        Aim::None,
     ),
     (
         "start to init / q35",
@@ -84,6 +90,12 @@ const FIGURES: [Plan; 13] = [
     ),
     ("start to init", Source::Of("start"), "s", Aim::None),
     ("microvm to init", Source::Of("microvm"), "s", Aim::None),
+    (
+        "microvm of one CPU to init",
+        Source::Of("microvm-single"),
+        "s",
+        Aim::None,
+    ),
     ("q35 to init", Source::Of("q35"), "s", Aim::None),
     (
         "take and give a CPU / offline and online",
@@ -576,8 +588,9 @@ mod tests {
         let mut samples = samples();
         samples.insert("start".to_owned(), vec![1.0, 20.0, 3.0]);
         samples.insert("run".to_owned(), vec![1.0, 20.0, 3.0]);
-        samples.insert("microvm".to_owned(), vec![2.0, 60.0, 6.0]);
-        samples.insert("q35".to_owned(), vec![2.0, 60.0, 6.0]);
+        for peer in ["microvm", "microvm-single", "q35"] {
+            samples.insert(peer.to_owned(), vec![2.0, 60.0, 6.0]);
+        }
         assert_eq!(value(&samples, "start to init / microvm"), (0.5, true));
         samples.insert("start".to_owned(), vec![2.0, 60.0, 6.0]);
         assert_eq!(value(&samples, "start to init / microvm"), (1.0, false));
