@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the scripts refuse and install: kernels that could not load the module, and the
-# module where modprobe finds it.
+# What the scripts refuse, keep and install: kernels that could not load the module, the
+# module for other clones, and where modprobe finds it.
 #
 # It boots nothing.
 set -euo pipefail
@@ -109,5 +109,23 @@ fi
 told "the module is installed where modprobe finds it" install
 told "it is not for a kernel that is not there" refuses "is not installed" \
 	env -u KDIR KVER="$PIN_FLAVOUR" DESTDIR="$scratch/none" "$TOP/scripts/module" install
+
+# Another clone, and the module in it.
+clone=$scratch/clone
+mkdir "$clone"
+tar -C "$TOP" --exclude=./build --exclude=./.git -c . | tar -C "$clone" -x
+build_clone() {
+	rm -rf "$clone/build"
+	env -u KDIR -u MK_COVERAGE KVER="$PIN_FLAVOUR" "$clone/scripts/module" build
+}
+kept() {
+	# It may be the first one that builds it.
+	build_clone
+	build_clone
+	grep "^It is that of $CACHE/modules/" "$clone"/build/log/module-*.log
+}
+told "a second clone has the module of the first one" kept
+echo "no Rust" >>"$clone/multikernel/pure/ring.rs"
+told "unless a source of it is another one" refuses "could not build multikernel.ko" build_clone
 echo "1..$count"
 [ -z "$failed" ]
