@@ -120,11 +120,19 @@ build_clone() {
 }
 kept() {
 	# It may be the first one that builds it.
-	build_clone
-	build_clone
-	grep "^It is that of $CACHE/modules/" "$clone"/build/log/module-*.log
+	build_clone && build_clone &&
+		grep "^It is that of $CACHE/modules/" "$clone"/build/log/module-*.log
+}
+# What looks at ages takes it for as new as its sources, which a clone has just written.
+has_agent() {
+	find "$clone/multikernel" -name '*.rs' -exec touch {} + &&
+		env -u KDIR -u MK_COVERAGE KVER="$PIN_FLAVOUR" "$clone/scripts/module" build &&
+		install -D "$BUILD/bin/mkexecd" "$clone/build/bin/mkexecd" &&
+		env -u MK_COVERAGE "$clone/scripts/rootfs" &&
+		in_env cpio --quiet -t <"$clone/build/rootfs.cpio" | grep /multikernel.ko
 }
 told "a second clone has the module of the first one" kept
+told "its instances have it as the agent" has_agent
 echo "no Rust" >>"$clone/multikernel/pure/ring.rs"
 told "unless a source of it is another one" refuses "could not build multikernel.ko" build_clone
 echo "1..$count"
