@@ -20,7 +20,8 @@ A CPU belongs to an instance from the STARTUP IPI that leads it there, until the
 host sends it an INIT: one that the host sends to one of these CPUs with an
 address in the slot, which instances may share, or one of the instance's own to a
 CPU that was sent there before. All else that is needed is in the trace, so
-nothing has to be believed of either kernel.
+nothing has to be believed of either kernel. When the host leads a CPU there and
+none is the instance's, a run of it begins, which may do all that is allowed again.
 
 An instance starts its further CPUs by a STARTUP IPI, or by an NMI where they
 wait for that: one that has made no access so far.
@@ -180,13 +181,22 @@ class Instance:
         self.started: set[int] = set()
         self.beyond: collections.Counter[str] = collections.Counter()
         self.foreign: collections.Counter[str] = collections.Counter()
+        # Of this run: how often each rule was made use of, and by which CPUs.
         self._used: collections.Counter[int] = collections.Counter()
+        self._seen: set[int] = set()
+
+    def begin(self) -> None:
+        """It is started, maybe not for the first time."""
+        self.doorbells = 0
+        self._used.clear()
+        self._seen.clear()
 
     def has_page(self, vector: int) -> bool:
         return vector << 12 in self.slot
 
     def access(self, cpu: int, access: Access, rules: list[Rule]) -> None:
         self.accesses[cpu] += 1
+        self._seen.add(cpu)
         for rule in rules:
             if not rule.allows(access, self.release):
                 continue
@@ -206,7 +216,7 @@ class Instance:
                 if not self.has_page(command.vector):
                     self.foreign[f"{command}, which is not in its slot"] += 1
                 self.started.add(command.destination)
-            elif command.mode == NMI and not self.accesses[command.destination]:
+            elif command.mode == NMI and command.destination not in self._seen:
                 self.started.add(command.destination)
             return
         if one and command.mode == FIXED and command.destination == host:
@@ -291,6 +301,8 @@ class Audit:
             # Both the slot and the CPU may have had others before.
             for other in reversed(self.instances):
                 if other.has_page(command.vector) and command.destination in other.cpus:
+                    if other not in self.owner.values():
+                        other.begin()
                     other.members.add(command.destination)
                     self.owner[command.destination] = other
                     break

@@ -134,6 +134,12 @@ load() {
 		--cmdline "${WORDS}mk.agent=$AGENT ${2:-}"
 }
 
+# load_again NAME: as the last time.
+load_again() {
+	local arguments
+	mapfile -d '' arguments <"$scratch/load-$1" && mkctl load "${arguments[@]}"
+}
+
 # timerless NAME: it measured its timer, which takes 0.1 s, while the emulator was kept from running
 # for as long, and took it for too slow. It waits for it for ever, too early for mkctl to read its
 # log. No machine of metal stands still for that long.
@@ -143,9 +149,7 @@ timerless() { fast "$1" find "APIC frequency too slow, disabling apic timer"; }
 anew_with_timer() {
 	timerless "$1" || return
 	echo "$1 has found no timer: it is started anew" | tee -a "$scratch/timerless" >/dev/kmsg
-	local arguments
-	mapfile -d '' arguments <"$scratch/load-$1" || return
-	mkctl kill "$1" && mkctl load "${arguments[@]}" && mkctl start "$1"
+	mkctl kill "$1" && load_again "$1" && mkctl start "$1"
 }
 
 # started NAME...: start them, and wait until they log, with their timers.
