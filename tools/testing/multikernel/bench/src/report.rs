@@ -71,8 +71,8 @@ const FIGURES: [Plan; 15] = [
         Aim::AtMost(0.6),
     ),
     (
-        "start to init / microvm of one CPU",
-        Source::Ratio("start", "microvm-single"),
+        "start to init / microvm, CPUs as the lab",
+        Source::Ratio("start", "microvm-smp"),
         "ratio",
         Aim::None,
     ),
@@ -91,8 +91,8 @@ const FIGURES: [Plan; 15] = [
     ("start to init", Source::Of("start"), "s", Aim::None),
     ("microvm to init", Source::Of("microvm"), "s", Aim::None),
     (
-        "microvm of one CPU to init",
-        Source::Of("microvm-single"),
+        "microvm, CPUs as the lab, to init",
+        Source::Of("microvm-smp"),
         "s",
         Aim::None,
     ),
@@ -588,7 +588,7 @@ mod tests {
         let mut samples = samples();
         samples.insert("start".to_owned(), vec![1.0, 20.0, 3.0]);
         samples.insert("run".to_owned(), vec![1.0, 20.0, 3.0]);
-        for peer in ["microvm", "microvm-single", "q35"] {
+        for peer in ["microvm", "microvm-smp", "q35"] {
             samples.insert(peer.to_owned(), vec![2.0, 60.0, 6.0]);
         }
         assert_eq!(value(&samples, "start to init / microvm"), (0.5, true));
