@@ -181,22 +181,19 @@ class Instance:
         self.started: set[int] = set()
         self.beyond: collections.Counter[str] = collections.Counter()
         self.foreign: collections.Counter[str] = collections.Counter()
-        # Of this run: how often each rule was made use of, and by which CPUs.
+        # How often this run of it made use of each rule.
         self._used: collections.Counter[int] = collections.Counter()
-        self._seen: set[int] = set()
 
     def begin(self) -> None:
         """It is started, maybe not for the first time."""
         self.doorbells = 0
         self._used.clear()
-        self._seen.clear()
 
     def has_page(self, vector: int) -> bool:
         return vector << 12 in self.slot
 
     def access(self, cpu: int, access: Access, rules: list[Rule]) -> None:
         self.accesses[cpu] += 1
-        self._seen.add(cpu)
         for rule in rules:
             if not rule.allows(access, self.release):
                 continue
@@ -216,7 +213,7 @@ class Instance:
                 if not self.has_page(command.vector):
                     self.foreign[f"{command}, which is not in its slot"] += 1
                 self.started.add(command.destination)
-            elif command.mode == NMI and command.destination not in self._seen:
+            elif command.mode == NMI and not self.accesses[command.destination]:
                 self.started.add(command.destination)
             return
         if one and command.mode == FIXED and command.destination == host:

@@ -114,9 +114,10 @@ told "it is not for a kernel that is not there" refuses "is not installed" \
 clone=$scratch/clone
 mkdir "$clone"
 tar -C "$TOP" --exclude=./build --exclude=./.git -c . | tar -C "$clone" -x
+in_clone() { env -u KDIR -u MK_COVERAGE KVER="$PIN_FLAVOUR" "$clone/scripts/$1" "${@:2}"; }
 build_clone() {
 	rm -rf "$clone/build"
-	env -u KDIR -u MK_COVERAGE KVER="$PIN_FLAVOUR" "$clone/scripts/module" build
+	in_clone module build
 }
 kept() {
 	# It may be the first one that builds it.
@@ -125,14 +126,13 @@ kept() {
 }
 # What looks at ages takes it for as new as its sources, which a clone has just written.
 has_agent() {
-	find "$clone/multikernel" -name '*.rs' -exec touch {} + &&
-		env -u KDIR -u MK_COVERAGE KVER="$PIN_FLAVOUR" "$clone/scripts/module" build &&
-		install -D "$BUILD/bin/mkexecd" "$clone/build/bin/mkexecd" &&
-		env -u MK_COVERAGE "$clone/scripts/rootfs" &&
+	find "$clone/multikernel" -name '*.rs' -exec touch {} + && "$@" &&
+		install -D "$BUILD/bin/mkexecd" "$clone/build/bin/mkexecd" && in_clone rootfs &&
 		in_env cpio --quiet -t <"$clone/build/rootfs.cpio" | grep /multikernel.ko
 }
 told "a second clone has the module of the first one" kept
-told "its instances have it as the agent" has_agent
+told "its instances have it as the agent" has_agent build_clone
+told "also when its sources are written again" has_agent in_clone module build
 echo "no Rust" >>"$clone/multikernel/pure/ring.rs"
 told "unless a source of it is another one" refuses "could not build multikernel.ko" build_clone
 echo "1..$count"
