@@ -19,5 +19,4 @@ lab_down topology poweroff --cpus 4,sockets=2,cores=1,threads=2 --timeout 900 \
 lab_down kexec kexec --cpus 4 --timeout 300 -- "$SELFTESTS/down.sh" kexec
 
 # Memory that is free is not zero here. The debug host needs a minute more to poison all of it.
-build_selftests
-lab poisoned --cpus 4 --timeout 600 --append page_poison=1 -- "$BUILD/selftests/memory" -t ranges
+lab poisoned --cpus 4 --timeout 600 --append page_poison=1 -- "$PROGRAMS/memory" -t ranges

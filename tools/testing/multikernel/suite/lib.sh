@@ -9,6 +9,7 @@ set -euo pipefail
 # shellcheck disable=SC2034
 SELFTESTS=$TOP/tools/testing/selftests/multikernel
 STEP=$(basename "$0" .sh)
+PROGRAMS=$BUILD/selftests
 
 # use_host NAME: the kernel of the hosts of this step, with the module in it (scripts/lab).
 # Beside one of our own run instances of the pinned one.
@@ -29,6 +30,7 @@ WORDS=cryptomgr.notests=1
 boot_lab() {
 	local name=$STEP-$1 options=()
 	shift
+	build_selftests
 	# The faults that it looks for are neither in what keeps processors from telling secrets,
 	# nor in what watches their clocks: of one thread's CPUs each waits for the others.
 	[ "$HOST" != debug ] || options+=(--append "mitigations=off tsc=nowatchdog")
@@ -38,7 +40,7 @@ boot_lab() {
 	done
 	shift
 	"$TOP/scripts/lab" --name "$name" --kernel "$HOST" "${options[@]}" -- \
-		env MK_ALL=yes "MK_WORDS=$WORDS" "$@"
+		env MK_ALL=yes "MK_WORDS=$WORDS" "MK_PROGRAMS=$PROGRAMS" "$@"
 }
 
 # lab LAB OPTION... -- COMMAND...: COMMAND prints TAP. When a test fails there,
@@ -56,25 +58,30 @@ console() {
 	tail -n 60 "$BUILD/lab/$1/host.log" | tr -d '\r' | sed 's/^/#   /'
 }
 
-# The kselftests that are programs, in build/selftests.
+# The kselftests that are programs, and the programs of those that are scripts, if they have changed.
 build_selftests() {
-	local out=$BUILD/selftests source
+	local source complete=$PROGRAMS/.complete
 	source=$("$TOP/scripts/kernel" source)
-	mkdir -p "$out"
-	step "$STEP-selftests" "build the kselftests" \
-		in_env flock "$out" make -C "$SELFTESTS" KSRC="$source" OUTPUT="$out"
+	if [ "$(cat "$complete" 2>/dev/null)" = "$source" ] &&
+		[ -z "$(find "$SELFTESTS" "$TOP/include/uapi" -newer "$complete" -print -quit)" ]; then
+		return
+	fi
+	mkdir -p "$PROGRAMS"
+	step "$STEP-selftests" "build the kselftests" in_env flock "$PROGRAMS" bash -euc '
+		echo "$2" >"$3/.begun"
+		make -C "$1" KSRC="$2" OUTPUT="$3"
+		mv "$3/.begun" "$3/.complete"' build "$SELFTESTS" "$source" "$PROGRAMS"
 }
 
 # interface SECONDS CYCLES OPTION...: every call of the interface, every error of it, and
 # what is left of a machine after so many cycles, under eight threads for so many seconds,
 # and when processes are killed.
 interface() {
-	local seconds=$1 cycles=$2 out=$BUILD/selftests status=0
+	local seconds=$1 cycles=$2 status=0
 	local last=lockdown
 	shift 2
 	# These verify signatures, and have rules of their own: 55-kexec.
 	case $HOST in patched | builtin | signed | guest) last='' ;; esac
-	build_selftests
 	# Cores of two CPUs, which may not be split.
 	lab interface --cpus 4,threads=2 --timeout 3000 "$@" -- bash -c '
 		status=0
@@ -87,7 +94,7 @@ interface() {
 		done
 		# It locks the machine down for good.
 		[ -z "$3" ] || "$0/$3" || status=1
-		exit $status' "$out" "$seconds" "$cycles" "$last" || status=1
+		exit $status' "$PROGRAMS" "$seconds" "$cycles" "$last" || status=1
 	return "$status"
 }
 

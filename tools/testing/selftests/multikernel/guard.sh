@@ -33,8 +33,7 @@ if grep -qw disk /sys/power/state; then
 fi
 check "the module cannot be unloaded while it exists" fails 'in use' unload
 check "it may be started again" again
-size=$(mkctl show --json guarded | jq .memory)
-exec {held}< <(exec "$(dirname "$0")/instance.py" guarded "$size" hold)
+exec {held}< <(exec "$PROGRAMS/peek" guarded hold)
 holder=$!
 check "somebody maps its memory" read -r -t "$BOOT" -u "$held" _
 check "it is removed" remove guarded

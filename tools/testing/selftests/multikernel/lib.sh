@@ -5,6 +5,7 @@
 # of them. They run as root, with the module loaded and mkctl in PATH;
 # $MK_KERNEL is a bzImage and $MK_ROOTFS a user space, an initrd whose init
 # tells "multikernel-init: up" and does what mk.act= says (scripts/rootfs.d).
+# $MK_PROGRAMS is where the Makefile here has built its programs, if that is elsewhere.
 # $MK_WORDS are more words for each instance's command line.
 # $MK_AUDIT is the UART that the audit listens to, if there is one
 # (tools/testing/multikernel/audit).
@@ -20,6 +21,7 @@ MEMORY=${MK_MEMORY:-256M}
 AGENT=0
 # What command lines begin with.
 WORDS=${MK_WORDS:+$MK_WORDS }
+PROGRAMS=${MK_PROGRAMS:-$(dirname "${BASH_SOURCE[0]}")}
 
 test=$(basename "$0" .sh)
 scratch=$(mktemp -d)
@@ -109,6 +111,9 @@ online=$(</sys/devices/system/cpu/online)
 for file in "${MK_KERNEL:-}" "${MK_ROOTFS:-}"; do
 	[ -f "$file" ] || skip_all "MK_KERNEL and MK_ROOTFS have to name files"
 done
+for file in online peek room; do
+	[ -x "$PROGRAMS/$file" ] || skip_all "$PROGRAMS/$file is not built: see the Makefile"
+done
 trap cleanup EXIT
 # What uname -r says in that kernel: its header tells where it is.
 RELEASE=$(dd if="$MK_KERNEL" bs=1 skip=$(($(od -An -tu2 -j526 -N2 "$MK_KERNEL") + 512)) count=100 \
@@ -176,12 +181,7 @@ start() {
 boot() { create "$1" "$2" && load "$1" && start "$1"; }
 
 # fast NAME COMMAND...: what mkctl is too slow for, or does not do.
-fast() {
-	local name=$1
-	shift
-	"$(dirname "${BASH_SOURCE[0]}")/instance.py" "$name" \
-		"$(mkctl show --json "$name" | jq .memory)" "$@"
-}
+fast() { "$PROGRAMS/peek" "$@"; }
 
 # lacks NAME TEXT: its memory has no such text.
 lacks() {
@@ -356,7 +356,7 @@ HARM+='|stuck in the trampoline|registers could not be|NMI received for unknown 
 msr() { "$(dirname "${BASH_SOURCE[0]}")/msr.py" "$@"; }
 
 # has_cpus LIST [CPU...]: this kernel has the CPUs of the list but those, and they work.
-has_cpus() { "$(dirname "${BASH_SOURCE[0]}")/online.py" "$@"; }
+has_cpus() { "$PROGRAMS/online" "$@"; }
 
 # The host has all of its CPUs but those that are lent, they work, and its log
 # has nothing bad.

@@ -4,7 +4,7 @@
 
     msr.py CPU[,CPU...] REGISTER[=VALUE]...     write those with a value, then show all
 
-One process does all of it, as online.py does.
+One process does all of it, as a kernel that looks for faults takes long to begin one.
 """
 
 import os

@@ -11,7 +11,6 @@
 # CPUs to lend.
 . "$(dirname "$0")/lib.sh"
 shared=$1
-here=$(dirname "$0")
 
 prepare() { create "$1" "$2" && load "$1" mk.act=beat; }
 begin() { prepare "$1" "$2" && start "$1"; }
@@ -34,12 +33,12 @@ apart() {
 }
 
 # room_for N: there can be so many instances, each of which takes a doorbell.
-room_for() { is "the number of doorbells" "$1" "$("$here/room.py")"; }
+room_for() { is "the number of doorbells" "$1" "$("$PROGRAMS/room")"; }
 
 online_by_hand() { echo 1 >/sys/devices/system/cpu/cpu3/online; }
 
 slots=$(checked slots)
-doorbells=$("$here/room.py")
+doorbells=$("$PROGRAMS/room")
 check "an instance runs on two CPUs" begin lost 2-3
 check "and another beside it" begin other 1
 check "one more is loaded" prepare late 4

@@ -7,7 +7,6 @@
 
 use_host patched
 status=0
-build_selftests
 KVER=$HOST "$TOP/scripts/module" beside "$TOP/tools/testing/multikernel/stray"
 lab foreign --cpus 3 --memory 1536M --timeout 900 -- "$SELFTESTS/foreign.sh" \
 	"$BUILD/beside/$(release "$HOST")/tools/testing/multikernel/stray" \
@@ -17,7 +16,7 @@ lab pools --cpus 4 --memory 3G --timeout 1800 --append "$pools" -- bash -c '
 	status=0
 	"$1/pool.sh" || status=1
 	"$0/pool" || status=1
-	exit $status' "$BUILD/selftests" "$SELFTESTS" || status=1
+	exit $status' "$PROGRAMS" "$SELFTESTS" || status=1
 # At an address, and none where there cannot be one. The kernel lies elsewhere.
 addresses='nokaslr multikernel=256M@1G multikernel=64M@1536M,cma multikernel=66M@1152M'
 addresses+=' multikernel=68M@1536M,cma multikernel=70M@3G multikernel=72M@1792M,node=1'
@@ -27,5 +26,5 @@ lab addresses --cpus 2 --timeout 600 --append "$addresses" -- "$SELFTESTS/addres
 lab nodes --cpus 4 --memory 3G --timeout 1200 \
 	--numa 2G,cpus=0-1 --numa 1G,cpus=2-3 \
 	--append 'multikernel=322M,node=1 multikernel=256M,node=1,cma' -- \
-	"$BUILD/selftests/pool" || status=1
+	"$PROGRAMS/pool" || status=1
 exit "$status"

@@ -7,7 +7,6 @@
 . "$(dirname "$0")/../lib.sh"
 
 use_host builtin
-build_selftests
 status=0
 lab interface --cpus 4,threads=2 --timeout 1500 -- bash -c '
 	status=0
@@ -15,7 +14,7 @@ lab interface --cpus 4,threads=2 --timeout 1500 -- bash -c '
 		echo "# $test"
 		"$0/$test" || status=1
 	done
-	exit $status' "$BUILD/selftests" || status=1
+	exit $status' "$PROGRAMS" || status=1
 lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/builtin.sh" || status=1
