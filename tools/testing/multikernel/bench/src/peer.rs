@@ -34,9 +34,9 @@ pub struct Peer<'a> {
 
 impl Peer<'_> {
     /// As an instance has it: one processor, no device, nothing printed on the way. The machine may
-    /// have more of them, as that of an instance has: QEMU looks after the caches of all when code
-    /// is translated or dropped. The serial port is for the line of init. Without KVM's clock, `microvm` has nothing to measure the time stamp
-    /// counter with, and hangs unless it is told.
+    /// have more of them, as that of an instance has. The serial port is for the line of init.
+    /// Without KVM's clock, `microvm` has nothing to measure the time stamp counter with, and hangs
+    /// unless it is told.
     fn command(&self) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
         command
