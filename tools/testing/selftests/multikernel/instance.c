@@ -334,10 +334,8 @@ static void *load(void *argument)
 /* Its end waits for what somebody else does with it. */
 TEST_F_TIMEOUT(instance, goes_although_it_is_busy, TIMEOUT)
 {
-	unsigned char image[MK_TINY_BYTES];
 	bool was_busy = false;
 
-	mk_tiny_image(image, MK_TINY_STAY);
 	/* It may be done too soon to be seen. */
 	for (int tries = 0; tries < 20 && !was_busy; tries++) {
 		struct loading loading = { .kernel = mk_tiny_kernel(MK_TINY_STAY) };
@@ -346,12 +344,12 @@ TEST_F_TIMEOUT(instance, goes_although_it_is_busy, TIMEOUT)
 
 		ASSERT_OK(fd);
 		loading.fd = mk_open(self->device, "busy");
-		/* Large, and so slow. */
-		loading.initrd = mk_file(image, sizeof(image), 3 * MEMORY);
 		ASSERT_OK(loading.fd);
 		ASSERT_OK(loading.kernel);
-		ASSERT_OK(loading.initrd);
 		ASSERT_OK(mk_set_memory(fd, 4 * MEMORY));
+		/* And so slow. */
+		loading.initrd = mk_large_initrd(fd);
+		ASSERT_OK(loading.initrd);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, load, &loading));
 		/* Without a kernel it cannot be killed, and meanwhile not either. */
 		for (int n = 0; n < 100000 && !was_busy && mk_state(fd) == MK_STATE_CREATED; n++)

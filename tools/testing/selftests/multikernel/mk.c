@@ -255,6 +255,20 @@ int mk_file(const void *data, size_t length, off_t size)
 	return reader;
 }
 
+int mk_large_initrd(int fd)
+{
+	struct mk_range ranges[64];
+	int count = mk_ranges(fd, ranges, ARRAY_LEN(ranges));
+	__u64 largest = 0;
+
+	/* Memory may come in pieces, and it is not in two of them. */
+	for (int n = 0; n < count && n < ARRAY_LEN(ranges); n++) {
+		if (ranges[n].bytes > largest)
+			largest = ranges[n].bytes;
+	}
+	return mk_file("", 0, largest - largest / 4);
+}
+
 static int open_named(const char *variable)
 {
 	const char *path = getenv(variable);

@@ -82,6 +82,8 @@ bool mk_is_zero(const void *memory, __u64 bytes);
 
 /* A file without a name, open for reading; @size may be more than @length. */
 int mk_file(const void *data, size_t length, off_t size);
+/* An initrd that an instance has room for in one piece, and whose load takes long. */
+int mk_large_initrd(int fd);
 /* $MK_KERNEL, $MK_ROOTFS; -1: they are not set. */
 int mk_real_kernel(void);
 int mk_real_rootfs(void);

@@ -541,6 +541,7 @@ struct slow {
 	int kernel;
 	int initrd;
 	int result;
+	char text[sizeof(mk_text)];
 };
 
 static void *load_slowly(void *argument)
@@ -548,6 +549,7 @@ static void *load_slowly(void *argument)
 	struct slow *slow = argument;
 
 	slow->result = mk_load(slow->fd, slow->kernel, slow->initrd, NULL);
+	strcpy(slow->text, mk_text);
 	return NULL;
 }
 
@@ -581,8 +583,6 @@ TEST_F_TIMEOUT(change, of_one_that_is_busy, TIMEOUT)
 	struct slow slow = { .fd = self->fd, .kernel = self->kernel };
 	int seen = 0;
 
-	slow.initrd = mk_file("", 0, 5 * MEMORY);
-	ASSERT_OK(slow.initrd);
 	ASSERT_OK(mk_set_cpus(self->fd, self->cpus, self->count));
 	ASSERT_OK(mk_set_memory(self->fd, 6 * MEMORY));
 	/* It counts if the load was under way before and after. */
@@ -591,6 +591,8 @@ TEST_F_TIMEOUT(change, of_one_that_is_busy, TIMEOUT)
 		pthread_t thread;
 		bool before, after;
 
+		slow.initrd = mk_large_initrd(self->fd);
+		ASSERT_OK(slow.initrd);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, load_slowly, &slow));
 		for (int n = 0; n < 100000; n++) {
 			before = is_busy(self->fd);
@@ -612,6 +614,7 @@ TEST_F_TIMEOUT(change, of_one_that_is_busy, TIMEOUT)
 		after = is_busy(self->fd);
 		close(other);
 		ASSERT_EQ(0, pthread_join(thread, NULL));
+		close(slow.initrd);
 		if (!before || !after) {
 			/* Too late: it may be anything by now. */
 			close(self->fd);
@@ -623,7 +626,8 @@ TEST_F_TIMEOUT(change, of_one_that_is_busy, TIMEOUT)
 			continue;
 		}
 		seen++;
-		EXPECT_EQ(0, slow.result);
+		EXPECT_EQ(0, slow.result)
+			TH_LOG("%s", slow.text);
 		for (enum call call = 0; call < CALLS; call++) {
 			int wanted = -EBUSY;
 
@@ -646,7 +650,6 @@ TEST_F_TIMEOUT(change, of_one_that_is_busy, TIMEOUT)
 	}
 	EXPECT_EQ(1, seen)
 		TH_LOG("the load was never seen from begin to end");
-	close(slow.initrd);
 }
 
 /* Nor is anybody kept waiting while CPUs are taken and given back. */
