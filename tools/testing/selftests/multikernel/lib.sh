@@ -364,7 +364,8 @@ unharmed() {
 	local lent status=0
 	mapfile -t lent < <(lent)
 	has_cpus "$online" "${lent[@]}" || status=1
-	dmesg -c >"$scratch/dmesg"
+	# At once: what is logged between two calls would be lost.
+	dmesg --syslog --read-clear >"$scratch/dmesg"
 	if grep -E "$HARM" "$scratch/dmesg"; then status=1; fi
 	[ "$status" = 0 ] || tail -n 40 "$scratch/dmesg"
 	return "$status"

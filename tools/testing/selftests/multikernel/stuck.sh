@@ -19,7 +19,7 @@ begin() { prepare "$1" "$2" && start "$1"; }
 loss='INIT does not stop CPU 3: it, and the memory that it may write to, are lost'
 
 calm() {
-	dmesg -c | tee -a "$scratch/all" |
+	dmesg --syslog --read-clear | tee -a "$scratch/all" |
 		grep -vE "$loss|CPU 3 is stuck in the trampoline" >"$scratch/dmesg"
 	not grep -E "$HARM" "$scratch/dmesg"
 }
