@@ -347,7 +347,7 @@ TEST_F_TIMEOUT(instance, goes_although_it_is_busy, TIMEOUT)
 		ASSERT_OK(loading.fd);
 		ASSERT_OK(loading.kernel);
 		ASSERT_OK(mk_set_memory(fd, 4 * MEMORY));
-		/* And so slow. */
+		/* Large, and so slow. */
 		loading.initrd = mk_large_initrd(fd);
 		ASSERT_OK(loading.initrd);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, load, &loading));
