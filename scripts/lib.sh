@@ -125,6 +125,13 @@ locked() {
 	) 9>"$CACHE/.lock-$name"
 }
 
+# keep_newest NUMBER DIRECTORY: remove the others of what is in it.
+keep_newest() {
+	local old
+	find "$2" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -rn |
+		tail -n +$(($1 + 1)) | while read -r _ old; do rm -r "$old"; done
+}
+
 # The environment depends on its packages, and on what scripts/env makes of
 # them: raise this when that changes.
 ENV_FORMAT=3
