@@ -30,6 +30,8 @@ pub struct Files<'a> {
     pub kernel: &'a str,
     /// The initrd whose init tells when it begins.
     pub initrd: &'a str,
+    /// What is on the command line of those whose boot is measured, and on that of their peers.
+    pub words: &'a str,
     /// Something that is as large as initrds are.
     pub file: &'a str,
 }
@@ -57,7 +59,8 @@ pub fn run(files: &Files<'_>, turns: &Path, rounds: u32) -> Result<()> {
     };
     println!("tsc_khz {}", lab.khz);
     for round in 1..=rounds {
-        lab.boot()?;
+        lab.boot(files.words, ["start", "run"])?;
+        lab.boot("", ["start-tested", "run-tested"])?;
         println!("turn {round}");
         wait_until("the end of the peers' turn", || {
             if turns.join("failed").exists() {
@@ -105,10 +108,11 @@ impl Lab<'_> {
         Ok(instance)
     }
 
-    /// From the start of an instance to its init, which both read the same counter.
-    fn boot(&self) -> Result<()> {
+    /// From the start of an instance to its init, which both read the same counter; and from its
+    /// creation. The samples are called so.
+    fn boot(&self, words: &str, [started, ran]: [&str; 2]) -> Result<()> {
         let begin = Instant::now();
-        let instance = self.prepare("", MEMORY)?;
+        let instance = self.prepare(words, MEMORY)?;
         let prepared = begin.elapsed().as_secs_f64();
 
         let start = tsc();
@@ -125,8 +129,8 @@ impl Lab<'_> {
             .checked_sub(start)
             .ok_or("init began before the start")?;
         let start = start as f64 / (f64::from(self.khz) * 1e3);
-        sample("start", start);
-        sample("run", prepared + start);
+        sample(started, start);
+        sample(ran, prepared + start);
         Ok(())
     }
 

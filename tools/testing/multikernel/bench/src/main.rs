@@ -2,8 +2,9 @@
 
 //! Measures what `make bench` shows. `run`, next to this crate, calls its parts where they belong:
 //!
-//! * `lab KERNEL INITRD FILE TURNS ROUNDS` in the lab, on the host of the instances;
-//! * `peer NAME MACHINE CPUS ACCELERATOR CPU MEMORY TSC_KHZ KERNEL INITRD` beside it, in each turn;
+//! * `lab KERNEL INITRD WORDS FILE TURNS ROUNDS` in the lab, on the host of the instances;
+//! * `peer NAME MACHINE CPUS ACCELERATOR CPU MEMORY TSC_KHZ KERNEL INITRD WORDS` beside it, in each
+//!   turn;
 //! * `channels KERNEL INITRD ROUNDS` in the lab, with `guest` in its instances;
 //! * `within ROUNDS` beside it;
 //! * `report PART SAMPLES OUT` at the end of each part.
@@ -26,16 +27,17 @@ const MARK: &str = "mk-bench: init tsc=";
 
 fn run(arguments: &[&str]) -> Result<()> {
     match *arguments {
-        ["lab", kernel, initrd, file, turns, rounds] => lab::run(
+        ["lab", kernel, initrd, words, file, turns, rounds] => lab::run(
             &lab::Files {
                 kernel,
                 initrd,
+                words,
                 file,
             },
             turns.as_ref(),
             rounds.parse()?,
         ),
-        ["peer", name, machine, cpus, accelerator, cpu, memory, tsc_khz, kernel, initrd] => {
+        ["peer", name, machine, cpus, accelerator, cpu, memory, tsc_khz, kernel, initrd, words] => {
             peer::run(
                 name,
                 &peer::Peer {
@@ -47,6 +49,7 @@ fn run(arguments: &[&str]) -> Result<()> {
                     tsc_khz,
                     kernel,
                     initrd,
+                    words,
                 },
             )
         }

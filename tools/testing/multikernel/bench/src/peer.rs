@@ -30,6 +30,8 @@ pub struct Peer<'a> {
     pub kernel: &'a str,
     /// And its initrd.
     pub initrd: &'a str,
+    /// And what stands on its command line, as on that of an instance.
+    pub words: &'a str,
 }
 
 impl Peer<'_> {
@@ -47,7 +49,7 @@ impl Peer<'_> {
             .args(["-kernel", self.kernel, "-initrd", self.initrd])
             .args([
                 "-append",
-                &format!("nr_cpus=1 tsc_early_khz={}", self.tsc_khz),
+                &format!("nr_cpus=1 tsc_early_khz={} {}", self.tsc_khz, self.words),
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());

@@ -63,12 +63,18 @@ type Plan = (&'static str, Source, &'static str, Aim);
 const PARTS: [(&str, &[Plan]); 2] = [("instances", &FIGURES), ("channels", &CHANNELS)];
 
 /// Of instances.
-const FIGURES: [Plan; 15] = [
+const FIGURES: [Plan; 17] = [
     (
         "start to init / microvm",
         Source::Ratio("start", "microvm"),
         "ratio",
         Aim::AtMost(0.6),
+    ),
+    (
+        "start to init / microvm, ciphers tested",
+        Source::Ratio("start-tested", "microvm-tested"),
+        "ratio",
+        Aim::None,
     ),
     (
         "start to init / microvm, CPUs as the lab",
@@ -85,6 +91,12 @@ const FIGURES: [Plan; 15] = [
     (
         "create, load and start to init / microvm",
         Source::Ratio("run", "microvm"),
+        "ratio",
+        Aim::None,
+    ),
+    (
+        "create, load and start to init / microvm, ciphers tested",
+        Source::Ratio("run-tested", "microvm-tested"),
         "ratio",
         Aim::None,
     ),
