@@ -14,7 +14,7 @@ status=0 leaks=''
 "$TOP/tools/testing/multikernel/guest/build" agent
 # One machine does all: it takes half a minute to boot. Without the module ends what guard.sh does.
 # With mem= kernels unpack themselves, which this host takes 4 s for; 41-debug has it do that.
-lab instances --cpus 7 --memory 3G --timeout 3000 -- env "MK_WORDS=$WORDS mem=64T" bash -c '
+lab instances --cpus 5 --memory 3G --timeout 3000 -- env "MK_WORDS=$WORDS mem=64T" bash -c '
 	status=0
 	"$0/ends.sh" || status=1
 	"$0/faults.sh" "$1" || status=1

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 "$TOP/tools/testing/multikernel/guest/build" trouble
-lab faults --cpus 7 --memory 2G --timeout 1200 -- \
+lab faults --cpus 5 --memory 2G --timeout 1200 -- \
 	bash -c "cd $SELFTESTS; status=0
 		./faults.sh $BUILD/trouble.cpio || status=1
 		./unpack.sh $(kernel cloud) $(kernel 6.12-cloud) -- $(kernel 6.1-cloud) || status=1

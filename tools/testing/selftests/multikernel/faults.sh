@@ -6,7 +6,7 @@
 #	faults.sh TROUBLE
 #
 # TROUBLE is an initrd that makes trouble in the kernel $MK_KERNEL
-# (tools/testing/multikernel/guest). There must be six CPUs to lend.
+# (tools/testing/multikernel/guest). There must be four CPUs to lend.
 . "$(dirname "$0")/lib.sh"
 trouble=$1
 
@@ -23,13 +23,13 @@ kills() { mkctl kill "$1" && state "$1" stopped killed; }
 # Before the kernel can tell it stays there, and the host looks into its log. With a panic=
 # that counted it would reset the machine.
 rootless() {
-	create rootless 1-2 &&
+	create rootless 1 &&
 		mkctl load rootless --kernel "$MK_KERNEL" --cmdline "${WORDS}panic=-1 root=/dev/none"
 }
 # After that: its init ends at once.
-initless() { create initless 3-4 && load initless rdinit=/bin/busybox; }
+initless() { create initless 2 && load initless rdinit=/bin/busybox; }
 
-spin() { create spin 5-6 && load_trouble spin spin; }
+spin() { create spin 3-4 && load_trouble spin spin; }
 
 spins() {
 	said "$1" 'trouble: CPU 0 spins with interrupts off' &&
@@ -60,12 +60,12 @@ check "they are removed" mkctl rm rootless initless spin
 
 # ---- a start that fails half-way ----------------------------------------------
 
-# claim: five tasks are promised 80 % of a CPU each. Seven CPUs can keep that without two of
-# them, and not without three, whatever of each is kept for other tasks.
+# claim: as many tasks as there are CPUs less two are promised 80 % of one each. That can be kept
+# without two of them, and not without three, whatever of each is kept for other tasks.
 claim() {
 	local n
 	claims=()
-	for n in {1..5}; do
+	for ((n = 2; n < $(nproc); n++)); do
 		chrt --deadline --sched-runtime 8000000 --sched-period 10000000 0 sleep infinity &
 		claims+=($!)
 	done

@@ -9,7 +9,7 @@ use_host "${MK_HOST:-own}"
 
 status=0
 interface 60 50 || status=1
-lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
+lab instances --cpus 5 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/ends.sh" || status=1
 	"$0/guard.sh" || status=1

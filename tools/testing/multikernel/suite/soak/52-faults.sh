@@ -8,7 +8,7 @@
 "$TOP/tools/testing/multikernel/guest/build" trouble
 status=0
 for round in {1..20}; do
-	lab "faults-$round" --cpus 7 --memory 2G --timeout 1200 \
+	lab "faults-$round" --cpus 5 --memory 2G --timeout 1200 \
 		--qemu-opts "-accel tcg,thread=multi" -- \
 		"$SELFTESTS/faults.sh" "$BUILD/trouble.cpio" || status=1
 done

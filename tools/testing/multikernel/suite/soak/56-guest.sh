@@ -37,5 +37,5 @@ lab agent --cpus 4 --memory 2G --timeout 900 -- env MK_KERNEL="$guest/vmlinuz" \
 	"$SELFTESTS/agent.sh" "$BUILD/agent-guest.cpio" || status=1
 
 use_host guest
-lab host --cpus 7 --memory 3G --timeout 900 -- "$SELFTESTS/ends.sh" || status=1
+lab host --cpus 5 --memory 3G --timeout 900 -- "$SELFTESTS/ends.sh" || status=1
 exit "$status"

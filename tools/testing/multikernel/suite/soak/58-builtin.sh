@@ -15,7 +15,7 @@ lab interface --cpus 4,threads=2 --timeout 1500 -- bash -c '
 		"$0/$test" || status=1
 	done
 	exit $status' "$PROGRAMS" || status=1
-lab instances --cpus 7 --memory 3G --timeout 1500 -- bash -c '
+lab instances --cpus 5 --memory 3G --timeout 1500 -- bash -c '
 	status=0
 	"$0/builtin.sh" || status=1
 	"$0/ends.sh" || status=1
