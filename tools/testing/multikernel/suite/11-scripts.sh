@@ -133,7 +133,16 @@ has_agent() {
 told "a second clone has the module of the first one" kept
 told "its instances have it as the agent" has_agent build_clone
 told "also when its sources are written again" has_agent in_clone module build
+kept_tools() {
+	rm -rf "$clone/build/bin" && in_clone tools build &&
+		grep "^They are those of $CACHE/tools/" "$clone/build/log/tools.log" &&
+		cmp "$BUILD/bin/mkctl" "$clone/build/bin/mkctl"
+}
+told "it has mkctl of the first one, too" kept_tools
 echo "no Rust" >>"$clone/multikernel/pure/ring.rs"
 told "unless a source of it is another one" refuses "could not build multikernel.ko" build_clone
+echo "no TOML" >>"$clone/tools/multikernel/Cargo.toml"
+told "nor has it that mkctl if that is another one" refuses "could not build mkctl" \
+	in_clone tools build
 echo "1..$count"
 [ -z "$failed" ]
