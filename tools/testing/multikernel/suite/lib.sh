@@ -22,9 +22,8 @@ use_host() {
 	esac
 }
 
-# For each instance's command line. The tests of its ciphers are two fifths of a kernel's boot
-# where instructions for them are emulated.
-WORDS=cryptomgr.notests=1
+# For each instance's command line.
+WORDS=$TCG_WORDS
 
 # boot_lab LAB OPTION... -- COMMAND...: there nothing is missing that a test needs.
 boot_lab() {

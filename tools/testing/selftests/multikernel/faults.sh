@@ -61,7 +61,8 @@ check "they are removed" mkctl rm rootless initless spin
 # ---- a start that fails half-way ----------------------------------------------
 
 # claim: as many tasks as there are CPUs less two are promised 80 % of one each. That can be kept
-# without two of them, and not without three, whatever of each is kept for other tasks.
+# without two of them, and not without three if there are eight at most, whatever of each is kept
+# for other tasks.
 claim() {
 	local n
 	claims=()
