@@ -29,6 +29,8 @@ pub struct News {
 struct Run {
     number: u64,
     log: Log,
+    /// Since when it is watched.
+    since: Instant,
 }
 
 /// Watches an instance, from one run of it to the next.
@@ -90,6 +92,7 @@ impl<'a> Follower<'a> {
             _ => Run {
                 number: info.runs,
                 log: self.instance.log()?,
+                since: Instant::now(),
             },
         };
         let run = self.run.insert(run);
@@ -100,8 +103,7 @@ impl<'a> Follower<'a> {
         let begin = Instant::now();
         let records = run.log.read();
         if !ended || records.is_err() {
-            // To search all of its memory takes a while: do not do that all the time.
-            self.pause = Some(INTERVAL.max(begin.elapsed() * 4));
+            self.pause = Some(pause(begin.elapsed(), run.since.elapsed()));
         }
         Ok(match records {
             Err(LogError::NotYet) => Ok(Vec::new()),
@@ -122,6 +124,14 @@ impl<'a> Follower<'a> {
             Event::Changed | Event::TimedOut => Ok(true),
         }
     }
+}
+
+/// How long to wait until the log is looked at again, when that took so long, and the run has been
+/// watched for so long.
+fn pause(took: Duration, watched: Duration) -> Duration {
+    // To search all of its memory takes a while: do not do that all the time. But who waits for a
+    // kernel that boots shall not wait for half as long again as it takes to have a log.
+    INTERVAL.max((took * 4).min(watched / 2))
 }
 
 /// How long it is until a deadline.
@@ -169,4 +179,20 @@ pub fn wait(
     }
     interrupt.check()?;
     Ok(Event::from_poll(fds[0].revents()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_not_there_yet_is_soon_looked_for_again() {
+        let seconds = Duration::from_secs;
+        // A look at a log that was found takes next to nothing.
+        assert_eq!(pause(Duration::ZERO, seconds(100)), INTERVAL);
+        // The first search took all the time so far.
+        assert_eq!(pause(seconds(2), seconds(2)), seconds(1));
+        // In the long run searches take a fifth of the time.
+        assert_eq!(pause(seconds(2), seconds(100)), seconds(8));
+    }
 }
