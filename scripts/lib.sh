@@ -26,7 +26,7 @@ PIN_SERIES=7.3
 PIN_FLAVOUR=cloud
 
 # What QEMU emulates without KVM.
-TCG_CPU=max,-erms,-fsrm
+TCG_CPU=max,-erms,-fsrm,family=6,model=6,stepping=3
 # And on a kernel's command line: instructions for ciphers are slow there, and to test them all takes
 # up to two fifths of a boot.
 TCG_WORDS=cryptomgr.notests=1

@@ -8,7 +8,7 @@
 use_host "${MK_HOST:-amd64}"
 
 # QEMU's emulation of interrupt remapping does not bear several threads.
-lab_down x2apic reboot --cpus 4 --timeout 900 --append intel_iommu=on \
+QEMU=newer lab_down x2apic reboot --cpus 4 --timeout 900 --append intel_iommu=on \
 	--qemu-opts "-accel tcg,thread=single -device intel-iommu,intremap=on,eim=on" -- \
 	bash -c '"$0/x2apic.sh"; exec "$0/down.sh" reboot' "$SELFTESTS"
 

@@ -25,10 +25,12 @@ use_host() {
 # For each instance's command line.
 WORDS=$TCG_WORDS
 
-# boot_lab LAB OPTION... -- COMMAND...: there nothing is missing that a test needs.
+# boot_lab LAB OPTION... -- COMMAND...: there nothing is missing that a test needs. QEMU=newer is
+# that of the environment.
 boot_lab() {
 	local name=$STEP-$1 options=()
 	shift
+	[ "${QEMU:-}" = newer ] || options+=(--qemu "$("$TOP/scripts/env" qemu)/qemu")
 	build_selftests
 	# The faults that it looks for are neither in what keeps processors from telling secrets,
 	# nor in what watches their clocks: of one thread's CPUs each waits for the others.
@@ -133,7 +135,8 @@ lab_held() {
 	rm -f "$shared"/{ask,answer}
 	(cd "$shared" && exec "$TOP/tools/testing/multikernel/suite/hold.py" gdb .) &
 	holder=$!
-	lab "$lab" --qemu-opts "-gdb unix:gdb,server,nowait" "$@" "$shared" || status=$?
+	# The older one stands still when a CPU does.
+	QEMU=newer lab "$lab" --qemu-opts "-gdb unix:gdb,server,nowait" "$@" "$shared" || status=$?
 	kill "$holder" 2>/dev/null || true
 	return "$status"
 }
