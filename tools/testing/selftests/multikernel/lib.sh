@@ -86,7 +86,15 @@ logs() {
 	dmesg | tail -n 25
 }
 
-names() { mkctl ls --json | jq -r '.instances[].name'; }
+# Of what is asked all the time jq is spared: where processors are emulated it takes longer to
+# start than mkctl and grep together.
+names() {
+	local name rest
+	{
+		read -r
+		while read -r name rest; do echo "$name"; done
+	} < <(mkctl ls)
+}
 
 finish() {
 	[ ! -e "$scratch/timerless" ] || sed 's/^/# /' "$scratch/timerless"
@@ -263,7 +271,13 @@ is() { [ "$2" = "$3" ] || { echo "$1 is \"$3\", not \"$2\"" && false; }; }
 shows() { is "$2 of $1" "$3" "$(mkctl show --json "$1" | jq -r "$2")"; }
 
 # state NAME STATE REASON
-state() { shows "$1" '"\(.state) (\(.reason))"' "$2 ($3)"; }
+state() {
+	local json line
+	json=$(mkctl show --json "$1") || return
+	for line in "\"state\": \"$2\"" "\"reason\": \"$3\""; do
+		[[ $json == *$'\n  '"$line"* ]] || { echo "no $line: $json" && return 1; }
+	done
+}
 
 # logged NAME REGEX: such a line is in the log of an instance.
 logged() {
@@ -373,9 +387,11 @@ unharmed() {
 
 # The CPUs of all instances that run, one a line.
 lent() {
-	local name
-	for name in $(mkctl ls --json | jq -r '.instances[] | select(.state == "running").name'); do
-		mkctl show --json "$name" | jq 'select(.state == "running").cpus[]'
+	local name json cpu
+	for name in $(names); do
+		json=$(mkctl show --json "$name") || continue
+		[[ $json == *$'\n  "state": "running"'* && $json =~ '"cpus": ['([^]]*)']' ]] || continue
+		for cpu in ${BASH_REMATCH[1]//,/ }; do echo "$cpu"; done
 	done
 }
 
