@@ -25,7 +25,7 @@ PIN_RELEASE=7.3.4+deb13
 PIN_SERIES=7.3
 PIN_FLAVOUR=cloud
 
-# What QEMU emulates without KVM.
+# What QEMU emulates without KVM: one processor, whichever version of it does so.
 TCG_CPU=max,-erms,-fsrm,family=6,model=6,stepping=3
 # And on a kernel's command line: instructions for ciphers are slow there, and to test them all takes
 # up to two fifths of a boot.

@@ -40,7 +40,7 @@ boot_lab() {
 		shift
 	done
 	shift
-	# On its own disk programs need not be asked for outside each time that they begin.
+	# What is in its own memory need not be asked for outside each time that it begins.
 	"$TOP/scripts/lab" --name "$name" --kernel "$HOST" "${options[@]}" -- \
 		env MK_ALL=yes "MK_WORDS=$WORDS" MK_PROGRAMS=/tmp/programs bash -euc '
 		cp -a "$0" "$MK_PROGRAMS"
@@ -71,14 +71,16 @@ build_selftests() {
 	local source complete=$PROGRAMS/.complete
 	source=$("$TOP/scripts/kernel" source)
 	if [ "$(cat "$complete" 2>/dev/null)" = "$source" ] &&
-		[ -z "$(find "$SELFTESTS" "$TOP/include/uapi" -newer "$complete" -print -quit)" ]; then
+		[ -z "$(find "$SELFTESTS" "$TOP/include/uapi" "${BASH_SOURCE[0]}" -newer "$complete" -print -quit)" ]; then
 		return
 	fi
-	mkdir -p "$PROGRAMS/applets"
+	mkdir -p "$PROGRAMS"
 	step "$STEP-selftests" "build the kselftests" in_env flock "$PROGRAMS" bash -euc '
 		echo "$2" >"$3/.begun"
 		make -C "$1" KSRC="$2" OUTPUT="$3"
-		for applet in "${@:4}"; do ln -sfn /bin/busybox "$3/applets/$applet"; done
+		rm -rf "$3/applets"
+		mkdir "$3/applets"
+		for applet in "${@:4}"; do ln -s /bin/busybox "$3/applets/$applet"; done
 		mv "$3/.begun" "$3/.complete"' build "$SELFTESTS" "$source" "$PROGRAMS" "${APPLETS[@]}"
 }
 
