@@ -158,7 +158,7 @@ impl Memory {
         let is_dumped = crate::module_parameters::dump_instances.value();
         let mut pieces = KVec::<Piece>::with_capacity(taken.len(), GFP_KERNEL)?;
         for share in taken {
-            share.zero();
+            share.zero_at_first();
             let name = Named::new(
                 share.start(),
                 share.bytes(),

@@ -24,8 +24,8 @@ pub(crate) struct Contig {
 }
 
 impl Contig {
-    /// Takes `bytes`, a multiple of the page size. The kernel may have to move other pages away
-    /// for it, so this sleeps and can take seconds.
+    /// Takes `bytes`, a multiple of the page size, filled with zeros. The kernel may have to move
+    /// other pages away for it, so this sleeps and can take seconds.
     pub(crate) fn new(bytes: u64, node: i32) -> Option<Self> {
         let pages = ContigPages::new(bytes as usize / PAGE_SIZE, node).ok()?;
         // SAFETY: The pages are RAM, and those of the value that comes with them.
@@ -84,6 +84,14 @@ impl Deref for Contig {
 }
 
 impl Contig {
+    /// Fills it with zeros, if it comes from where there may be something else in it.
+    pub(crate) fn zero_at_first(&self) {
+        match self.owner {
+            Owner::Allocator { .. } => (),
+            Owner::Cma(_) | Owner::Pool => self.zero(),
+        }
+    }
+
     /// Fills it with zeros, but for pages with a hardware error: writing those can be fatal.
     pub(crate) fn zero(&self) {
         self.for_good_pages(|pfn, pages| {

@@ -35,7 +35,6 @@ impl Shared {
     /// they go back.
     pub(crate) fn allocate(bytes: u64, node: i32, name: fmt::Arguments<'_>) -> Result<Self> {
         let pages = Contig::new(bytes, node).ok_or(ENOMEM)?;
-        pages.zero();
         let range = Range::new(pages.start(), pages.bytes()).ok_or(ENOMEM)?;
         let is_dumped = crate::module_parameters::dump_instances.value();
         let name = Named::new(range.start(), range.bytes(), name, is_dumped)?;

@@ -51,14 +51,16 @@ pub struct ContigPages {
 }
 
 impl ContigPages {
-    /// Takes `count` pages of the node `node`, and of no other. What is in them is not defined.
+    /// Takes `count` pages of the node `node`, and of no other. They are filled with zeros.
     ///
     /// Where `count` is a power of two, the pages are aligned to their size.
     ///
     /// This sleeps, and may take seconds: others' pages are written back, moved or dropped.
     pub fn new(count: usize, node: i32) -> Result<Self, AllocError> {
-        const FLAGS: bindings::gfp_t =
-            bindings::GFP_KERNEL | bindings::__GFP_NOWARN | bindings::__GFP_THISNODE;
+        const FLAGS: bindings::gfp_t = bindings::GFP_KERNEL
+            | bindings::__GFP_NOWARN
+            | bindings::__GFP_THISNODE
+            | bindings::__GFP_ZERO;
 
         if count == 0 || count > usize::MAX >> PAGE_SHIFT || !has_memory(node) {
             return Err(AllocError);
