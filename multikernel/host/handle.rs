@@ -330,6 +330,8 @@ static MAPPING_OPERATIONS: Table<bindings::vm_operations_struct> =
         open: Some(mapping_open),
         close: Some(mapping_close),
         fault: Some(mapping_fault),
+        #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+        huge_fault: Some(mapping_huge_fault),
         ..pin_init::zeroed()
     });
 
@@ -352,29 +354,74 @@ unsafe extern "C" fn mapping_close(vma: *mut bindings::vm_area_struct) {
     drop(unsafe { <Arc<Memory> as ForeignOwnable>::from_foreign((*vma).vm_private_data) });
 }
 
+/// Which area `fault` is in, at which address, and the physical address of what belongs there.
+///
 /// # Safety
 ///
 /// `fault` is one in an area that [`Mapping::install`] has set up.
-unsafe extern "C" fn mapping_fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+unsafe fn looked_at(
+    fault: *mut bindings::vm_fault,
+) -> (*mut bindings::vm_area_struct, u64, Option<u64>) {
     // SAFETY: By the contract of this function; these fields do not change while a fault is
     // handled.
     let (vma, address, offset) = unsafe {
         let info = &(*fault).__bindgen_anon_1;
-        (info.vma, info.address, info.pgoff as u64 * PAGE)
+        (info.vma, info.address as u64, info.pgoff as u64 * PAGE)
     };
     // SAFETY: The area is one of ours, and is there as long as its fault is handled.
     let owned = unsafe { <Arc<Memory> as ForeignOwnable>::borrow((*vma).vm_private_data) };
-    let Some(at) = owned.address(offset) else {
+    (vma, address, owned.address(offset))
+}
+
+/// Maps a whole block at once, where the area has all of it, at such an address: its neighbours
+/// need no fault, nor a table.
+///
+/// # Safety
+///
+/// `fault` is one in an area that [`Mapping::install`] has set up.
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+unsafe extern "C" fn mapping_huge_fault(
+    fault: *mut bindings::vm_fault,
+    order: c_uint,
+) -> bindings::vm_fault_t {
+    const ORDER: c_uint = (memory::ALIGN / PAGE).ilog2();
+
+    // SAFETY: By the contract of this function.
+    let (vma, address, at) = unsafe { looked_at(fault) };
+    // SAFETY: The area is there as long as its fault is handled.
+    let area = unsafe { (*vma).__bindgen_anon_1.__bindgen_anon_1 };
+    let start = address - address % memory::ALIGN;
+    // Nobody else looks: what is beyond the area may be another's.
+    let has_block = area.vm_start as u64 <= start && start + memory::ALIGN <= area.vm_end as u64;
+    match at {
+        // Ranges are made of blocks: if one part of a block is the instance's, all of it is.
+        Some(at) if order == ORDER && has_block && at % memory::ALIGN == address - start => {
+            let block = (at - at % memory::ALIGN) / PAGE;
+            // SAFETY: The area maps page frames, has the block, and keeps the memory from going
+            // back.
+            unsafe { bindings::vmf_insert_pfn_pmd(fault, block as c_ulong, false) }
+        }
+        _ => bindings::vm_fault_reason_VM_FAULT_FALLBACK,
+    }
+}
+
+/// # Safety
+///
+/// `fault` is one in an area that [`Mapping::install`] has set up.
+unsafe extern "C" fn mapping_fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+    // SAFETY: By the contract of this function.
+    let (vma, address, at) = unsafe { looked_at(fault) };
+    let Some(at) = at else {
         return bindings::vm_fault_reason_VM_FAULT_SIGBUS;
     };
     let insert = |address: u64, at: u64| {
         // SAFETY: The page is the instance's as long as the area has its reference.
         unsafe { bindings::vmf_insert_pfn(vma, address as c_ulong, (at / PAGE) as c_ulong) }
     };
-    let result = insert(address as u64, at);
+    let result = insert(address, at);
     // Who looks for a log looks at each page: its neighbours come along. Ranges are made of blocks.
     // The area need not have all of the block, which may begin below address 0.
-    let start = (address as u64).wrapping_sub(at % memory::ALIGN);
+    let start = address.wrapping_sub(at % memory::ALIGN);
     // SAFETY: As above for the area.
     let area = unsafe { (*vma).__bindgen_anon_1.__bindgen_anon_1 };
     for n in 0..memory::ALIGN / PAGE {
@@ -394,6 +441,9 @@ static OPERATIONS: Table<bindings::file_operations> = Table(bindings::file_opera
     compat_ioctl: bindings::compat_ptr_ioctl,
     poll: Some(poll),
     mmap: Some(mmap),
+    // Where whole blocks can be mapped.
+    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+    get_unmapped_area: Some(bindings::thp_get_unmapped_area),
     ..pin_init::zeroed()
 });
 

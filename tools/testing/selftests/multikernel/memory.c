@@ -317,6 +317,127 @@ TEST_F_TIMEOUT(memory, mapping_low_in_the_process, TIMEOUT)
 	ASSERT_EQ(0, munmap(map, 4096));
 }
 
+/* Memory of which many pages in a row differ from each other: those of an initrd. */
+#define NUMBERED	(8 * MIB)
+
+static int load_numbers(int instance)
+{
+	int kernel = mk_tiny_kernel(MK_TINY_STAY), initrd, result;
+	__u32 *numbers = malloc(NUMBERED);
+
+	if (!numbers)
+		return -ENOMEM;
+	for (__u32 n = 0; n < NUMBERED / sizeof(*numbers); n++)
+		numbers[n] = n;
+	initrd = mk_file(numbers, NUMBERED, NUMBERED);
+	free(numbers);
+	result = kernel < 0 ? kernel : initrd < 0 ? initrd : mk_load(instance, kernel, initrd, NULL);
+	close(kernel);
+	close(initrd);
+	return result;
+}
+
+/* Whole blocks of it are mapped at once, without a table for each. */
+TEST_F_TIMEOUT(memory, mapping_has_few_tables, TIMEOUT)
+{
+	__u64 bytes, tables, now;
+	const void *map;
+	char *room, *odd;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		MK_SKIP("this kernel has no transparent huge pages");
+	ASSERT_OK(mk_set_memory(self->instance, MEMORY_REAL));
+	ASSERT_OK(load_numbers(self->instance));
+	map = mk_map(self->instance, &bytes);
+	ASSERT_NE(MAP_FAILED, map);
+	tables = mk_proc("/proc/self/status", "VmPTE");
+	EXPECT_FALSE(mk_is_zero(map, bytes));
+	for (__u64 at = 0; at < bytes; at += 4096)
+		(void)*((volatile const char *)map + at);
+	now = mk_proc("/proc/self/status", "VmPTE");
+	/* A page of them at each of its ends, and what maps these. */
+	EXPECT_LT(0, now);
+	EXPECT_GE(tables + 4 * 4096, now);
+
+	/* Beside a block's place in the process there is no such way, and the same is seen. */
+	room = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, room);
+	odd = (char *)((uintptr_t)room | (MK_MEMORY_ALIGN - 1)) + 4097;
+	ASSERT_EQ(odd, mmap(odd, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, self->instance, 0));
+	EXPECT_EQ(0, memcmp(odd, map, bytes));
+	EXPECT_LE(tables + bytes / 512, mk_proc("/proc/self/status", "VmPTE"));
+	ASSERT_EQ(0, munmap(room, 2 * bytes));
+	ASSERT_EQ(0, munmap((void *)map, bytes));
+}
+
+/* What is beside a mapping that has but parts of blocks is another's. */
+TEST_F_TIMEOUT(memory, mapping_of_parts_of_blocks, TIMEOUT)
+{
+	/* What is mapped, and then unmapped at its start and end before anybody looks. */
+	static const struct {
+		__u64 offset, bytes, cut;
+	} PARTS[] = {
+		{ .offset = 0, .bytes = 4096 },
+		{ .offset = 0, .bytes = 3 * MIB },
+		{ .offset = 1 * MIB, .bytes = 1 * MIB },
+		{ .offset = 1 * MIB, .bytes = 4 * MIB },
+		{ .offset = 2 * MIB - 4096, .bytes = 8192 },
+		{ .offset = 0, .bytes = 6 * MIB, .cut = 4096 },
+	};
+	__u64 bytes, first;
+	const char *map;
+	char *copy, *room, *base;
+
+	ASSERT_OK(mk_set_memory(self->instance, MEMORY));
+	ASSERT_OK(load_numbers(self->instance));
+	map = mk_map(self->instance, &bytes);
+	ASSERT_NE(MAP_FAILED, map);
+	copy = malloc(bytes);
+	ASSERT_NE(NULL, copy);
+	memcpy(copy, map, bytes);
+	/* In the middle of the initrd: no block of it is as another. */
+	for (first = 0; memcmp(map + first, (__u32[]){ 0, 1, 2, 3 }, 16); first += 4096)
+		ASSERT_LT(first + NUMBERED, bytes);
+	first = (first / MK_MEMORY_ALIGN + 1) * MK_MEMORY_ALIGN;
+	room = mmap(NULL, 12 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, room);
+	base = (char *)((uintptr_t)room | (MK_MEMORY_ALIGN - 1)) + 1;
+
+	for (size_t n = 0; n < ARRAY_LEN(PARTS); n++) {
+		const __u64 offset = first + PARTS[n].offset + PARTS[n].cut;
+		char *at = base + MK_MEMORY_ALIGN + PARTS[n].offset, *end = at + PARTS[n].bytes;
+		const __u64 before = at + PARTS[n].cut - base;
+		const __u64 after = base + 10 * MIB - end + PARTS[n].cut;
+
+		ASSERT_EQ(at, mmap(at, PARTS[n].bytes, PROT_READ, MAP_SHARED | MAP_FIXED,
+				   self->instance, first + PARTS[n].offset));
+		if (PARTS[n].cut) {
+			ASSERT_EQ(0, munmap(at, PARTS[n].cut));
+			ASSERT_EQ(0, munmap(end - PARTS[n].cut, PARTS[n].cut));
+		}
+		at += PARTS[n].cut;
+		end -= PARTS[n].cut;
+		EXPECT_EQ(0, memcmp(at, copy + offset, end - at));
+
+		ASSERT_EQ(base, mmap(base, before, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		ASSERT_EQ(end, mmap(end, after, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		EXPECT_TRUE(mk_is_zero(base, before));
+		EXPECT_TRUE(mk_is_zero(end, after));
+		memset(base, 0x5a, before);
+		memset(end, 0x5a, after);
+		EXPECT_EQ(0, memcmp(at, copy + offset, end - at));
+		ASSERT_EQ(0, munmap(base, 10 * MIB));
+		EXPECT_EQ(0, memcmp(map, copy, bytes));
+		ASSERT_FALSE(_metadata->exit_code)
+			TH_LOG("part %zu", n);
+	}
+	ASSERT_EQ(0, munmap(room, 12 * MIB));
+	ASSERT_EQ(0, munmap((void *)map, bytes));
+	free(copy);
+}
+
 TEST_F_TIMEOUT(memory, mapping_stays_read_only, TIMEOUT)
 {
 	__u64 bytes;

@@ -440,18 +440,22 @@ bool mk_is_in_iomem(__u64 start, __u64 bytes, const char *name)
 	return found;
 }
 
-__u64 mk_meminfo(const char *field)
+__u64 mk_proc(const char *path, const char *field)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
+	FILE *file = fopen(path, "re");
 	char name[64];
 	unsigned long long kib = 0;
 
 	if (!file)
 		return 0;
-	while (fscanf(file, "%63[^:]: %llu%*[^\n]\n", name, &kib) == 2) {
-		if (!strcmp(name, field))
+	while (fscanf(file, "%63[^:]:%*[ \t]", name) == 1) {
+		if (!strcmp(name, field)) {
+			if (fscanf(file, "%llu", &kib) != 1)
+				kib = 0;
 			break;
-		kib = 0;
+		}
+		if (fscanf(file, "%*[^\n]") == EOF || fscanf(file, " ") == EOF)
+			break;
 	}
 	fclose(file);
 	return kib << 10;

@@ -144,8 +144,13 @@ int mk_cpu_set_online(unsigned int cpu, bool online);
 int mk_read_line(const char *path, char *line, size_t size);
 /* Whether a line of /proc/iomem says that this range has that name. */
 bool mk_is_in_iomem(__u64 start, __u64 bytes, const char *name);
-/* A field of /proc/meminfo, in bytes. */
-__u64 mk_meminfo(const char *field);
+/* A field of such a file as /proc/meminfo, in bytes. */
+__u64 mk_proc(const char *path, const char *field);
+
+static inline __u64 mk_meminfo(const char *field)
+{
+	return mk_proc("/proc/meminfo", field);
+}
 
 /* The kernel's log from now on. */
 int mk_log_open(void);
