@@ -66,15 +66,23 @@ impl Dump {
         vmcoreinfo::find(self, self.ranges(), |info| Ok(info.clone())).unwrap()
     }
 
-    /// What the kernel printed on the console: its lines with a time.
+    /// What the kernel printed on the console: its lines with a time. In a panic
+    /// it begins again with a line that another CPU may not have got to the end of.
     fn console_lines(&self) -> VecDeque<Vec<u8>> {
         let lines = self.console.split(|byte| *byte == b'\n');
         let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        lines
-            .skip_while(|line| !contains(line, b"] Linux version "))
-            .filter(|line| line.starts_with(b"["))
-            .map(<[u8]>::to_vec)
-            .collect()
+        let mut all = VecDeque::<Vec<u8>>::new();
+        let mut again = false;
+        for line in lines.skip_while(|line| !contains(line, b"] Linux version ")) {
+            if line.starts_with(b"[") {
+                if again && all.back().is_some_and(|last| line.starts_with(last)) {
+                    all.pop_back();
+                }
+                all.push_back(line.to_vec());
+            }
+            again = line == b"** replaying previous printk message **";
+        }
+        all
     }
 
     /// The release that the kernel said it has.
