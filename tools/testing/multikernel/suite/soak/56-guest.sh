@@ -11,8 +11,8 @@ TRACE=$BUILD/lab/$STEP-audit/trace
 status=0
 
 guest=$(kernel guest)
-# The second UART is the audit's.
-lab audit --cpus 8 --memory 3G --timeout 1500 \
+# The second UART is the audit's. The older QEMU does not trace the names of devices.
+QEMU=newer lab audit --cpus 8 --memory 3G --timeout 1500 \
 	--qemu-opts "-trace memory_region_ops_* -D trace" -- \
 	env MK_AUDIT=/dev/ttyS1 MK_KERNEL="$guest/vmlinuz" bash -c '
 		status=0
