@@ -118,8 +118,9 @@ check "an instance has a shell on its terminal" begin blue 1-2 load,accepted,sh
 check "its agent is ready" ready blue
 check "the kernel's log is shown" shows_up blue 'done sh: 0'
 check "from its beginning, in order" in_order "$scratch/shown" \
-	'Linux version' 'Command line: .*console=hvc0' 'Run /agent-init' 'console \[hvc0\] enabled' \
-	'multikernel-agent: act sh'
+	'Linux version' 'Command line: .*console=hvc0' 'Run /agent-init' 'console \[hvc0\] enabled'
+check "and what its agent did meanwhile" in_order "$scratch/shown" \
+	'Run /agent-init' 'multikernel-agent: act load' 'multikernel-agent: act sh'
 check "as the log has it" is_the_log
 check "a shell answers at a terminal" at blue 'keys \r' "expect $PROMPT" \
 	'type echo it-is-$((6*7))' 'expect it-is-42' \
