@@ -20,6 +20,12 @@
 #include <asm/tsc.h>
 #include "shim.h"
 
+/* Until the counter's rate is known better, a second after boot, it is another source. */
+static bool is_tsc(enum clocksource_ids id)
+{
+	return id == CSID_X86_TSC || id == CSID_X86_TSC_EARLY;
+}
+
 /* ---- the host's ---------------------------------------------------------- */
 
 /* So far may the clock be from what was told last. */
@@ -53,7 +59,7 @@ static int timekeeper_changed(struct notifier_block *block, unsigned long was_se
 	bool is_news;
 
 	raw_spin_lock(&base_lock);
-	newest.is_valid = tk->tkr_mono.clock->id == CSID_X86_TSC;
+	newest.is_valid = is_tsc(tk->tkr_mono.clock->id);
 	newest.tsc = tk->tkr_mono.cycle_last;
 	newest.realtime_ns = tk->xtime_sec * NSEC_PER_SEC +
 			     (tk->tkr_mono.xtime_nsec >> tk->tkr_mono.shift);
@@ -109,7 +115,7 @@ bool mk_clock_now(u64 *tsc, u64 *realtime_ns)
 	ktime_get_snapshot_id(CLOCK_REALTIME, &now);
 	*tsc = now.cycles;
 	*realtime_ns = ktime_to_ns(now.systime);
-	return now.valid && now.cs_id == CSID_X86_TSC;
+	return now.valid && is_tsc(now.cs_id);
 }
 
 u64 mk_tsc(void)
@@ -153,13 +159,19 @@ static int ptp_gettimex(struct ptp_clock_info *info, struct timespec64 *time,
 
 static int ptp_read_device(ktime_t *device, struct system_counterval_t *system, void *data)
 {
+	struct system_time_snapshot now;
 	u64 tsc, time_ns;
 	int err = ptp_read(&tsc, &time_ns);
 
 	if (err)
 		return err;
+	ktime_get_snapshot_id(CLOCK_REALTIME, &now);
 	*device = ns_to_ktime(time_ns);
-	*system = (struct system_counterval_t){ .cycles = tsc, .cs_id = CSID_X86_TSC };
+	/* The kernel does not take the one for the other. */
+	*system = (struct system_counterval_t){
+		.cycles = tsc,
+		.cs_id = is_tsc(now.cs_id) ? now.cs_id : CSID_X86_TSC,
+	};
 	return 0;
 }
 

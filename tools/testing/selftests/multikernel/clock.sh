@@ -18,6 +18,9 @@ LIMIT_US=100
 FAST=500
 # What an instance writes to its log is not thrown away.
 SPEAK=printk.devkmsg=on
+# A kernel goes on with the source of its clock that it has for its first second. It would begin anew
+# with another one, and forget that it was synchronized.
+EARLY=initcall_blacklist=init_tsc_clocksource
 # A year that the RTC has only if it was set by this test.
 YEAR=2001
 
@@ -80,6 +83,17 @@ check "as before" near blue 5 later "$CLOCK" rate 0
 check "also when that is set, a second later" near blue 10 "$CLOCK" step 3000
 check "backwards" near blue 10 "$CLOCK" step -7000
 check "it is removed" remove blue
+
+# So an agent has it that is there within the first second.
+check "an instance boots that never knows the counter's rate better" \
+	begin blue 1-2 load,accepted,ptp,pairs "$SPEAK $EARLY"
+check "its agent is ready" ready blue
+check "it is so" not logged blue 'clocksource: Switched to clocksource tsc$'
+check "its clock was set all the same" said blue "this kernel's clock was -?[0-9]+ ms ahead of the host's: set"
+check "its PTP clock is read precisely" said blue 'clock: ptp precisely ahead'
+check "it tells its time" said blue 'clock: pair'
+check "its clock is the host's" near blue 10 true
+check "it is removed" remove blue
 check "the host is unharmed" unharmed
 sed 's/^/# /' "$scratch/told"
 
@@ -87,7 +101,7 @@ sed 's/^/# /' "$scratch/told"
 
 # The kernel does so at once, and then every 11 minutes: so it is set before that.
 check "the RTC is set" "$CLOCK" rtc $YEAR
-check "an instance boots without an agent" begin blue 1-2 future,synchronized "$SPEAK"
+check "an instance boots without an agent" begin blue 1-2 future,synchronized "$SPEAK $EARLY"
 check "it is synchronized" said blue 'done synchronized: 0'
 check "a synchronized kernel sets it" within 120 not year_is $YEAR
 check "it is removed" remove blue
@@ -97,7 +111,7 @@ check "it is removed" remove blue
 left_alone() {
 	check "$1: the RTC is set" "$CLOCK" rtc $YEAR
 	MK_KERNEL=$2 check "$1: an instance boots with an agent" \
-		begin blue 1-2 load,accepted,synchronized "$SPEAK"
+		begin blue 1-2 load,accepted,synchronized "$SPEAK $EARLY"
 	check "$1: it is synchronized" said blue 'done synchronized: 0'
 	check "$1: it comes to set the RTC, and does not" \
 		said blue "the machine's RTC is left to the host"
